@@ -1,0 +1,66 @@
+/** How a body is packed: `zst` = zstd seekable format, `gz` = gzip, `none` = the database file itself. */
+export type Compression = 'zst' | 'gz' | 'none'
+
+/** Who can open a body. Recipients are `age1…`; a passphrase is age's scrypt stanza. */
+export type Encryption =
+  | { readonly recipients: readonly string[] }
+  | { readonly passphrase: string /** log2 of scrypt's N. */; readonly workFactor?: number }
+
+/** What opens an encrypted body: identities are `AGE-SECRET-KEY-1…`. */
+export interface DecryptionKeys {
+  readonly identities?: readonly string[]
+  readonly passphrase?: string
+}
+
+export interface EncodeOptions {
+  readonly compression: Compression
+  /** zstd 1–19, gzip 1–9. Ignored for `none`. */
+  readonly level: number
+  /** Plain bytes per zstd frame. */
+  readonly frameSizeBytes: number
+  /** Frames compressed at the same time on the thread pool. */
+  readonly inFlight: number
+  readonly encryption?: Encryption
+  /** Stored bytes per digest piece (see BodyPieces). */
+  readonly pieceSizeBytes: number
+}
+
+export interface Digest {
+  readonly sizeBytes: number
+  /** Lower-case hex. */
+  readonly sha256: string
+}
+
+export interface EncodeResult {
+  /** The database image that went in. */
+  readonly plain: Digest
+  /** The body that came out. */
+  readonly stored: Digest
+}
+
+/**
+ * Push encoder used in the capture process.
+ * `write` copies nothing: the chunk must not be changed until its promise resolves… so callers hand over ownership.
+ */
+export interface Encoder {
+  write(chunk: Uint8Array): Promise<void>
+  end(): Promise<EncodeResult>
+  /** Frees what is in flight after an error. */
+  destroy(): void
+}
+
+/** Where an encoder's bytes go, in order. `onPiece` fires when a whole piece (or the last, shorter one) has been written. */
+export interface EncodeSink {
+  write(chunk: Uint8Array): Promise<void>
+  onPiece?(index: number, sha256: Uint8Array): void
+}
+
+export interface DecodeOptions {
+  readonly compression: Compression
+  readonly encrypted: boolean
+  readonly keys?: DecryptionKeys
+  /** What the manifest promises; every promise is held, and the error says which one was broken. */
+  readonly expect?: { readonly plain?: Digest; readonly stored?: Digest }
+  /** Frames decompressed at the same time. @default 2 */
+  readonly inFlight?: number
+}
