@@ -1,0 +1,7 @@
+/**
+ * For tests: conformance suites that every adapter runs whole, storages that fail on cue, and throw-away servers.
+ *
+ * @packageDocumentation
+ */
+export { missingBinaries } from './storage/testing/missing-binaries.ts'
+export { hasRgw, type Rgw, type RgwOptions, startRgw } from './storage/testing/rgw.ts'
