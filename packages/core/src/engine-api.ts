@@ -1,0 +1,225 @@
+import type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
+import type { SerializedError } from './errors.ts'
+import type { BackupEvents, EventName, Listener } from './events.ts'
+import type { CheckLevel, VerifyRecord } from './verify/record.ts'
+
+/** The engine of one configuration: what {@link openBackup} gives. Every call takes an AbortSignal. */
+export interface SqliteBackup {
+  /** Names of the configured databases. */
+  readonly databases: readonly string[]
+  /** Names of the configured storages, in order. */
+  readonly storages: readonly string[]
+  /** Makes one backup now. @throws BackupError `LOCKED`, `DATABASE_…`, `SPOOL_NO_SPACE`, `BACKUP_FAILED`, `BACKUP_WOULD_BLOCK` */
+  backup(database?: string, options?: BackupOptions): Promise<BackupResult>
+  /** Newest first. */
+  list(database?: string, options?: ListBackupsOptions): Promise<BackupList>
+  /** Names of the databases that have something in a storage. */
+  listDatabases(options?: FromOptions): Promise<readonly string[]>
+  /** One backup: its manifest and what was found out about it since. */
+  show(reference: string, options?: FromOptions): Promise<BackupDetails>
+  /** What a restore would do: reads only. */
+  planRestore(reference: string, options?: RestoreOptions): Promise<RestorePlan>
+  /** Restores `latest`, an id, a name or a moment. @throws BackupError `BACKUP_NOT_FOUND`, `RESTORE_…`, `BODY_…`, `DECRYPTION_FAILED` */
+  restore(reference: string, options?: RestoreOptions): Promise<RestoreResult>
+  /** For each database that is absent or empty: restores its newest good backup. What a fresh container calls before it listens. */
+  restoreIfMissing(options?: {
+    readonly database?: string
+    readonly signal?: AbortSignal
+  }): Promise<readonly RestoreIfMissingResult[]>
+  /** Proves one backup to the level asked for, and keeps the result beside its manifest. */
+  verify(reference: string, options?: VerifyOptions): Promise<VerifyResult>
+  /** Verifies every backup, oldest last; goes on after a failure. */
+  verifyAll(options?: VerifyOptions): Promise<readonly VerifyResult[]>
+  /** How safe the data is, per database and storage. */
+  status(options?: StatusOptions): Promise<Status>
+  /** What is wrong or could be better, each with a hint. */
+  doctor(options?: { readonly signal?: AbortSignal }): Promise<readonly Finding[]>
+  on<N extends EventName>(name: N, listener: Listener<N>): () => void
+  /** Every event, for a log or a stream. */
+  onAny(listener: (name: EventName, event: BackupEvents[EventName]) => void): () => void
+  /** Waits for running work (or aborts it after `deadlineMs`) and lets the child processes go. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface FromOptions {
+  /** Which storage to read. @default the first one that answers */
+  readonly from?: string
+  /** @default the only database */
+  readonly database?: string
+  readonly signal?: AbortSignal
+}
+
+export interface BackupOptions {
+  /** A tier of its own; without it the highest scheduled tier whose period has no good backup yet. @default 'manual' */
+  readonly tier?: Tier | 'scheduled'
+  /** A name to find it by later: letters, digits, `.`, `_`, `-`. */
+  readonly name?: string
+  readonly trigger?: Trigger
+  readonly actor?: string
+  readonly job?: string
+  /** Only these storages. @default all */
+  readonly to?: readonly string[]
+  /** Do nothing when the database is as it was at the last backup. @default false */
+  readonly ifChanged?: boolean
+  /** How long to wait for another run on the same database, in ms. @default 60000 */
+  readonly lockWaitMs?: number
+  /** Says what would be done, and does nothing. */
+  readonly dryRun?: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface StorageOutcome {
+  readonly storage: string
+  readonly ok: boolean
+  readonly error?: SerializedError
+  /** Encryption at rest, as the store says it is. */
+  readonly encryption?: string
+}
+
+export interface BackupResult {
+  readonly outcome: 'stored' | 'unchanged' | 'planned'
+  readonly id: string
+  readonly manifest?: Manifest
+  readonly storages: readonly StorageOutcome[]
+  readonly durationMs: number
+  /** How long the WAL was pinned and how long writers were kept out, in ms. */
+  readonly pinnedMs: number
+  readonly blockedMs: number
+  /** Things the caller should know though it succeeded. */
+  readonly warnings: readonly string[]
+}
+
+export interface ListBackupsOptions extends FromOptions {
+  readonly tier?: Tier
+  readonly name?: string
+  readonly since?: Date
+  readonly until?: Date
+  /** @default 50 */
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface BackupSummaryEntry {
+  readonly id: string
+  readonly database: string
+  readonly created: string
+  readonly tier: Tier
+  readonly name?: string
+  readonly storedSizeBytes: number
+}
+
+export interface BackupList {
+  readonly storage: string
+  readonly database: string
+  readonly items: readonly BackupSummaryEntry[]
+  readonly cursor?: string
+  /** Tips of a fork, when two writers grew from one parent. */
+  readonly fork?: readonly string[]
+}
+
+export interface BackupDetails {
+  readonly storage: string
+  readonly manifest: Manifest
+  readonly records: readonly VerifyRecord[]
+}
+
+export interface RestoreOptions extends FromOptions {
+  /** A new file to write. Without it the configured database is restored in place. */
+  readonly output?: string
+  /** Replace `output` when it exists. */
+  readonly overwrite?: boolean
+  /** Restore though SQLite's checks find damage that was there at the source. */
+  readonly acceptDamaged?: boolean
+  /** Refuse a backup made in another environment unless true. */
+  readonly acceptOtherEnvironment?: boolean
+  readonly lockWaitMs?: number
+  readonly actor?: string
+}
+
+export interface RestorePlan {
+  readonly id: string
+  readonly storage: string
+  readonly manifest: Manifest
+  readonly target: string
+  readonly how: 'new-file' | 'link' | 'online' | 'replace'
+  readonly needsBytes: number
+  readonly freeBytes: number
+  /** Sentences a person should read before saying yes. */
+  readonly notes: readonly string[]
+}
+
+export interface RestoreResult {
+  readonly id: string
+  readonly storage: string
+  readonly target: string
+  readonly how: 'new-file' | 'linked' | 'online' | 'replaced'
+  readonly sizeBytes: number
+  readonly durationMs: number
+  readonly pausedMs: number
+  /** Id of the backup of what was there before. */
+  readonly safetyBackup?: string
+  readonly warnings: readonly string[]
+}
+
+export interface RestoreIfMissingResult {
+  readonly database: string
+  readonly outcome: 'present' | 'restored' | 'started-empty' | 'no-storage' | 'off'
+  readonly restored?: RestoreResult
+  readonly warnings: readonly string[]
+}
+
+export interface VerifyOptions extends FromOptions {
+  /** @default 'checked' */
+  readonly level?: CheckLevel
+}
+
+export interface VerifyResult {
+  readonly id: string
+  readonly storage: string
+  readonly record: VerifyRecord
+}
+
+export interface StatusOptions {
+  /** Older than this is unhealthy, in ms. */
+  readonly maxAgeMs?: number
+  readonly from?: string
+  readonly database?: string
+  readonly signal?: AbortSignal
+}
+
+export interface Status {
+  readonly healthy: boolean
+  readonly at: string
+  readonly databases: readonly DatabaseStatus[]
+}
+
+export interface DatabaseStatus {
+  readonly database: string
+  readonly storages: readonly StorageStatus[]
+}
+
+export interface StorageStatus {
+  readonly storage: string
+  readonly healthy: boolean
+  readonly newest?: {
+    readonly id: string
+    readonly created: string
+    readonly ageMs: number
+    readonly tier: Tier
+    readonly storedSizeBytes: number
+    readonly level: CheckLevel
+    readonly verifiedAt?: string
+  }
+  readonly offsite: boolean
+  readonly fork?: readonly string[]
+  /** Why it is not healthy, or what should be known. */
+  readonly problems: readonly string[]
+}
+
+export interface Finding {
+  readonly level: 'ok' | 'warning' | 'error'
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+}
