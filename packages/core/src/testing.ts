@@ -3,5 +3,7 @@
  *
  * @packageDocumentation
  */
+export { type StorageSuiteOptions, storageSuite } from './storage/storage-suite.ts'
 export { missingBinaries } from './storage/testing/missing-binaries.ts'
 export { hasRgw, type Rgw, type RgwOptions, startRgw } from './storage/testing/rgw.ts'
+export type { StorageTraits } from './storage/testing/suite/context.ts'

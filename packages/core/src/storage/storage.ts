@@ -4,10 +4,12 @@ import { BackupError } from '../errors.ts'
  * The storage seam: keys and bytes, nothing of SQLite. An adapter implements these few calls and passes the suite of
  * `@sqlite-backup/core/testing`; retry, prefixes and limits are decorators written once.
  *
- * Keys are `/`-separated, relative, without `.`/`..`/empty segments, at most 900 bytes of UTF-8.
+ * Keys are `/`-separated, relative, without `.`/`..`/empty segments and control characters, at most 900 bytes of UTF-8
+ * and 255 per segment: `assertKey` checks it.
  * Adapters throw `BackupError` only: `UNAVAILABLE` when trying again may help (and nothing else is retried),
  * `STORAGE_DENIED`, `STORAGE_MISSING` (bucket or folder), `STORAGE_FULL`, `STORAGE_UNSUPPORTED`, `OBJECT_MISSING`,
- * `OBJECT_EXISTS`, `OBJECT_CHANGED`, `KEY_INVALID`, `STORAGE_FAILED`.
+ * `OBJECT_EXISTS`, `OBJECT_CHANGED`, `KEY_INVALID`, `STORAGE_FAILED`, and `ABORTED` when the caller's signal fired.
+ * What a body throws while it is read comes out of `put` unchanged.
  */
 export interface Storage {
   /** For people and logs, like `s3 acme-backups/app`. Never credentials. */
@@ -16,9 +18,15 @@ export interface Storage {
   readonly kind: string
   /** The folder on this machine the objects lie in, if they do. */
   readonly localDir?: string
-  /** Stores the whole body under `key`, or nothing. Replaces what was there, unless `ifAbsent`. */
+  /**
+   * Stores the whole body under `key`, or nothing. Replaces what was there, unless `ifAbsent`.
+   * @throws BackupError `BODY_TRUNCATED` when the body ends before the size it said.
+   */
   put(key: string, body: Body, options?: PutOptions): Promise<PutResult>
-  /** Opens an object for reading; the stream ends after exactly the asked range or throws. */
+  /**
+   * Opens an object for reading; the stream ends after exactly the asked range or throws.
+   * It holds a socket or a file until it is read to its end, left with `break`, or aborted.
+   */
   get(key: string, options?: GetOptions): Promise<GetResult>
   /** What `get` would say, without the bytes. */
   head(key: string, options?: CallOptions): Promise<ObjectFacts>
@@ -62,7 +70,7 @@ export interface ByteRange {
 }
 
 export interface PutOptions extends CallOptions {
-  /** Fail with `OBJECT_EXISTS` instead of replacing. */
+  /** Fail with `OBJECT_EXISTS` instead of replacing. With `fencing` `none`, two racing writers may both succeed. */
   readonly ifAbsent?: boolean
   /** Small ASCII values (< 256 bytes each), lower-case names. */
   readonly metadata?: Readonly<Record<string, string>>
@@ -79,6 +87,7 @@ export interface PutResult {
 }
 
 export interface GetOptions extends CallOptions {
+  /** Cut to what the object has: a range behind its end is an empty stream, not an error. */
   readonly range?: ByteRange
   /** Fail with `OBJECT_CHANGED` unless the object still has this etag. */
   readonly ifMatch?: string
@@ -100,7 +109,7 @@ export interface GetResult extends ObjectFacts {
 export interface ListOptions extends CallOptions {
   /** Only keys that start with this. @default '' */
   readonly prefix?: string
-  /** Only keys after this one. */
+  /** Only keys, and folded prefixes, that sort after this text. */
   readonly after?: string
   /** Fold keys that have this character behind the prefix into `prefixes`. */
   readonly delimiter?: '/'
