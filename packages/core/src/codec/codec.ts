@@ -38,12 +38,11 @@ export interface EncodeResult {
   readonly stored: Digest
 }
 
-/**
- * Push encoder used in the capture process.
- * `write` copies nothing: the chunk must not be changed until its promise resolves… so callers hand over ownership.
- */
+/** Push encoder used in the capture process. One call at a time: await each before the next. */
 export interface Encoder {
+  /** The chunk may be used again once the promise has resolved. Chunks of any size; large ones are faster. */
   write(chunk: Uint8Array): Promise<void>
+  /** Writes the end of the body and waits until the sink has all of it. */
   end(): Promise<EncodeResult>
   /** Frees what is in flight after an error. */
   destroy(): void
@@ -63,4 +62,9 @@ export interface DecodeOptions {
   readonly expect?: { readonly plain?: Digest; readonly stored?: Digest }
   /** Frames decompressed at the same time. @default 2 */
   readonly inFlight?: number
+  /**
+   * Accept what another tool packed, such as a `.zst` of the zstd CLI: no seek table, frames of any size. Without a
+   * promised plain digest a cut between two frames then goes unseen. @default true when `expect.plain` is given
+   */
+  readonly foreign?: boolean
 }

@@ -1,0 +1,76 @@
+import { BackupError } from '../errors.ts'
+import type { EncodeOptions, Encoder, EncodeSink } from './codec.ts'
+import { createGzipStage, createPlainStage, createZstdStage, type Stage } from './compress.ts'
+import { createDigester, createPieceDigester, type Piece } from './digest.ts'
+
+/** Frames are compressed and decompressed whole, in memory. */
+export const maxFrameSizeBytes = 16 * 1024 * 1024
+
+/**
+ * Packs a database image into a body: hash, compress, encrypt, hash again. Memory is bounded by
+ * `frameSizeBytes` and `inFlight`, whatever the size of the database.
+ *
+ * @throws BackupError `CONFIG_INVALID` for options out of range.
+ * @example
+ * const encoder = await createEncoder(options, { write: (chunk) => file.append(chunk) })
+ * for await (const chunk of image) await encoder.write(chunk)
+ * const { plain, stored } = await encoder.end()
+ */
+export async function createEncoder(options: EncodeOptions, sink: EncodeSink): Promise<Encoder> {
+  checkOptions(options)
+  if (options.encryption !== undefined) throw new BackupError('BODY_UNSUPPORTED', 'Encryption is not built yet.')
+  const plain = createDigester()
+  const stored = createDigester()
+  const pieces = sink.onPiece === undefined ? undefined : createPieceDigester(options.pieceSizeBytes)
+  const announce = (done: readonly Piece[] | undefined): void => {
+    for (const piece of done ?? []) sink.onPiece?.(piece.index, piece.sha256)
+  }
+  const store = async (chunk: Uint8Array): Promise<void> => {
+    // The digests are made while the write is under way.
+    const written = sink.write(chunk)
+    stored.update(chunk)
+    const done = pieces?.update(chunk)
+    await written
+    announce(done)
+  }
+  const compress = createCompressStage(options, store)
+  return {
+    async write(chunk) {
+      plain.update(chunk)
+      await compress.write(chunk)
+    },
+    async end() {
+      await compress.end()
+      announce(pieces?.end())
+      return { plain: plain.digest(), stored: stored.digest() }
+    },
+    destroy() {
+      compress.destroy()
+    },
+  }
+}
+
+function createCompressStage(options: EncodeOptions, write: (chunk: Uint8Array) => Promise<void>): Stage {
+  if (options.compression === 'zst') return createZstdStage(options, write)
+  if (options.compression === 'gz') return createGzipStage(options, write)
+  return createPlainStage(write)
+}
+
+function checkOptions({ compression, level, frameSizeBytes, inFlight, pieceSizeBytes }: EncodeOptions): void {
+  const maxLevel = { zst: 19, gz: 9, none: Number.POSITIVE_INFINITY }[compression]
+  if (compression !== 'none' && !isWithin(level, 1, maxLevel)) {
+    throw new BackupError('CONFIG_INVALID', `Compression level ${level} is not one of 1 to ${maxLevel}.`)
+  }
+  if (!isWithin(frameSizeBytes, 1024, maxFrameSizeBytes)) {
+    throw new BackupError('CONFIG_INVALID', `A frame of ${frameSizeBytes} bytes is not one of 1 KiB to 16 MiB.`)
+  }
+  if (!isWithin(inFlight, 1, 64))
+    throw new BackupError('CONFIG_INVALID', `${inFlight} frames in flight is not 1 to 64.`)
+  if (!isWithin(pieceSizeBytes, 1, Number.MAX_SAFE_INTEGER)) {
+    throw new BackupError('CONFIG_INVALID', `A piece of ${pieceSizeBytes} bytes cannot be.`)
+  }
+}
+
+function isWithin(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max
+}
