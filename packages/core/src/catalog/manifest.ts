@@ -17,7 +17,8 @@ export const tiers = [
 export type Tier = (typeof tiers)[number]
 
 /** What made a backup happen. */
-export type Trigger = 'schedule' | 'manual' | 'migration' | 'restore' | 'shutdown' | 'boot'
+export const triggers = ['schedule', 'manual', 'migration', 'restore', 'shutdown', 'boot'] as const
+export type Trigger = (typeof triggers)[number]
 
 /** The facts of one backup, written last: a backup exists when its manifest does. docs/format.md is its manual. */
 export interface Manifest {

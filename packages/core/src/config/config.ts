@@ -1,6 +1,8 @@
-import type { Compression, DecryptionKeys, Encryption } from '../codec/codec.ts'
+import type { Compression } from '../codec/codec.ts'
+import type { Logger } from '../events.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { Profile, ProfileName } from './profile.ts'
+import type { CheckLevel } from '../verify/record.ts'
+import type { ProfileName } from './profile.ts'
 import type { Secret } from './secret.ts'
 import type { Duration, Size } from './units.ts'
 
@@ -68,12 +70,9 @@ export interface EncryptionConfig {
   readonly identityFile?: Text
 }
 
-/** `stored`: the store has it; `checked`: read back and hashed; `proven`: restored, and SQLite's checks ran. */
-export type VerifyLevel = 'stored' | 'checked' | 'proven'
-
 export interface VerifyConfig {
   /** Checked before a backup counts as done. @default 'stored' */
-  readonly afterBackup?: VerifyLevel
+  readonly afterBackup?: CheckLevel
 }
 
 export interface SpoolConfig {
@@ -81,14 +80,6 @@ export interface SpoolConfig {
   readonly dir?: string
   /** Bytes that must stay free on the spool's volume. @default '64MB' or 5 % of the volume, whichever is more */
   readonly reserve?: Size
-}
-
-/** The part of pino's logger that is used. */
-export interface Logger {
-  debug(fields: object, message: string): void
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
 }
 
 /** The config with every value decided: what the engine works with. */
@@ -103,17 +94,17 @@ export interface ResolvedConfig {
   readonly encryption?: ResolvedEncryption
   /** What opens backups; each may be empty. See `revealKeys`. */
   readonly keys: ResolvedKeys
-  readonly verify: { readonly afterBackup: VerifyLevel }
+  readonly verify: { readonly afterBackup: CheckLevel }
   readonly environment?: string
   readonly appVersion?: string
-  readonly profile: Profile
+  readonly profile: ProfileName
   readonly maxPinMs: number
   readonly maxBlockMs: number
   /** The spool's volume keeps the larger of both free. */
   readonly reserve: { readonly bytes: number; readonly fraction: number }
   /** `SQLITE_BACKUP_RESTORE`: the id or time a start should restore, once. */
   readonly restoreOnce?: string
-  readonly log: Logger
+  readonly log?: Logger
   /** Absolute path of the config file, when there is one. */
   readonly file?: string
   /** Where each value came from, by path (`compression.level`). */
@@ -149,5 +140,3 @@ export interface Origin {
   /** Which variable, flag or file. */
   readonly detail?: string
 }
-
-export type { DecryptionKeys, Encryption }
