@@ -1,0 +1,118 @@
+import type { Writable } from 'node:stream'
+import type { EncodeResult } from '../codec/codec.ts'
+import { processEntry } from '../rpc/entry.ts'
+import type { EventOf } from '../rpc/messages.ts'
+import { aborted, type CallControl, type Child, spawnChild } from '../rpc/spawn-child.ts'
+import type { WorkMethods } from './protocol.ts'
+
+type Control<M extends keyof WorkMethods> = CallControl<EventOf<WorkMethods, M>>
+type Params<M extends keyof WorkMethods> = WorkMethods[M]['params']
+type Result<M extends keyof WorkMethods> = WorkMethods[M]['result']
+
+/**
+ * The engine's face of the work process: one short-lived child per call, killed when the call is aborted.
+ * All files named in calls are ours: none of them is a live database.
+ */
+export interface WorkClient {
+  /** Unpacks a body into `file`. @throws BackupError `BODY_…`, `DECRYPTION_FAILED`, `SPOOL_NO_SPACE`, and what `input` throws */
+  decode(input: AsyncIterable<Uint8Array>, params: Params<'decode'>, control?: Control<'decode'>): Promise<EncodeResult>
+  /** Hashes a body. @throws BackupError `BODY_…`, and what `input` throws */
+  hash(input: AsyncIterable<Uint8Array>, params: Params<'hash'>, control?: Control<'hash'>): Promise<Result<'hash'>>
+  /** Lets SQLite look at an image. */
+  check(params: Params<'check'>, control?: Control<'check'>): Promise<Result<'check'>>
+  /** Packs an image into a body. */
+  encode(params: Params<'encode'>, control?: Control<'encode'>): Promise<EncodeResult>
+  /** Schema and row counts of two images side by side. */
+  diff(params: Params<'diff'>, control?: Control<'diff'>): Promise<Result<'diff'>>
+}
+
+export interface WorkClientOptions {
+  /** `small` for machines of 512 MB and less. @default 'default' */
+  readonly profile?: 'default' | 'small'
+}
+
+// Buffers live outside V8's heap; what is left are small objects. A small young generation keeps the process small.
+const execArgv = {
+  default: ['--max-old-space-size=64'],
+  small: ['--max-old-space-size=32', '--max-semi-space-size=1'],
+} as const
+
+/**
+ * @example
+ * const work = createWorkClient({ profile: 'small' })
+ * const report = await work.check({ file: 'app.db.restored', depth: 'quick', rowCounts: false })
+ */
+export function createWorkClient({ profile = 'default' }: WorkClientOptions = {}): WorkClient {
+  const start = (withInput: boolean): Child<WorkMethods> =>
+    spawnChild<WorkMethods>({
+      name: 'work',
+      entry: processEntry('work'),
+      withInput,
+      execArgv: execArgv[profile],
+      ...(profile === 'small' ? { env: { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '1' } } : {}),
+    })
+
+  const run = async <M extends keyof WorkMethods>(
+    method: M,
+    params: Params<M>,
+    control: Control<M> = {},
+    input?: AsyncIterable<Uint8Array>,
+  ): Promise<Result<M>> => {
+    const { signal } = control
+    if (signal?.aborted) throw aborted(signal)
+    const child = start(input !== undefined)
+    // SQLite's checks keep the child's event loop busy: it would not hear that it should stop.
+    const onAbort = (): void => void child.close(0)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      const call = child.call(method, params, control.onEvent === undefined ? {} : { onEvent: control.onEvent })
+      return input === undefined ? await call : await pumpUntil(call, input, child)
+    } catch (error) {
+      throw signal?.aborted ? aborted(signal) : error
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      await child.close(0)
+    }
+  }
+
+  return {
+    decode: (input, params, control) => run('decode', params, control, input),
+    hash: (input, params, control) => run('hash', params, control, input),
+    check: (params, control) => run('check', params, control),
+    encode: (params, control) => run('encode', params, control),
+    diff: (params, control) => run('diff', params, control),
+  }
+}
+
+/** Feeds the child until the call settles. An error of the source wins: the child only sees a body that ends too early. */
+async function pumpUntil<T>(call: Promise<T>, input: AsyncIterable<Uint8Array>, child: Child<WorkMethods>): Promise<T> {
+  let settled = false
+  const outcome = call.finally(() => {
+    settled = true
+  })
+  // Not awaited to its end when the child answers first: a stalled source would hold up what is known already.
+  return Promise.race([pump(input, child, () => settled).then(() => outcome), outcome])
+}
+
+async function pump(
+  input: AsyncIterable<Uint8Array>,
+  child: Child<WorkMethods>,
+  isSettled: () => boolean,
+): Promise<void> {
+  for await (const chunk of input) {
+    if (isSettled() || child.input.destroyed) return
+    if (!child.input.write(chunk)) await untilDrained(child.input)
+  }
+  child.input.end()
+}
+
+/** Resolves when more can be written, or never will be: what happened to the child is for its call to say. */
+function untilDrained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done)
+      resolve()
+    }
+    stream.on('drain', done).on('close', done)
+  })
+}

@@ -1,0 +1,125 @@
+import { type FileHandle, open, statfs, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { DecodeOptions, EncodeResult } from '../codec/codec.ts'
+import { decodeBody } from '../codec/decode-body.ts'
+import { BackupError, isBackupError } from '../errors.ts'
+
+export interface DecodeToFileOptions {
+  readonly decode: DecodeOptions
+  /** Bytes that must stay free on the file's volume. */
+  readonly reserveBytes: number
+  readonly signal?: AbortSignal
+  /** Called now and then with the bytes written so far. */
+  readonly onProgress?: (plainBytes: number) => void
+}
+
+const WRITE_BYTES = 4 * 1024 * 1024
+const PROGRESS_BYTES = 16 * 1024 * 1024
+
+/**
+ * Unpacks a body into a new file that only its owner can read, and fsyncs it. Any broken promise throws and removes the file.
+ * @throws BackupError `BODY_…`, `DECRYPTION_FAILED`, `SPOOL_NO_SPACE`, `RESTORE_TARGET_EXISTS`
+ */
+export async function decodeToFile(
+  input: AsyncIterable<Uint8Array>,
+  file: string,
+  options: DecodeToFileOptions,
+): Promise<EncodeResult> {
+  const handle = await createFile(file)
+  try {
+    await assertSpace(file, options.decode.expect?.plain?.sizeBytes ?? 0, options.reserveBytes)
+    const result = await writeAll(decodeBody(input, options.decode), handle, file, options)
+    await handle.sync()
+    await handle.close()
+    return result
+  } catch (error) {
+    await handle.close().catch(() => {}) // It may be closed already, and the first error is the one to tell.
+    await unlink(file)
+    throw spaceError(error, file)
+  }
+}
+
+async function writeAll(
+  body: AsyncGenerator<Uint8Array, EncodeResult>,
+  handle: FileHandle,
+  file: string,
+  { signal, onProgress, reserveBytes }: DecodeToFileOptions,
+): Promise<EncodeResult> {
+  let position = 0
+  let reportedAt = 0
+  let pending: Uint8Array[] = []
+  let pendingBytes = 0
+  const flush = async (): Promise<void> => {
+    const chunks = pending
+    pending = []
+    let at = position
+    position += pendingBytes
+    pendingBytes = 0
+    while (chunks.length > 0) {
+      const { bytesWritten } = await handle.writev(chunks, at)
+      at += bytesWritten
+      dropWritten(chunks, bytesWritten)
+    }
+  }
+  try {
+    for (;;) {
+      const next = await body.next()
+      if (next.done === true) {
+        await flush()
+        return next.value
+      }
+      signal?.throwIfAborted()
+      pending.push(next.value)
+      pendingBytes += next.value.byteLength
+      if (pendingBytes >= WRITE_BYTES) await flush()
+      if (position - reportedAt >= PROGRESS_BYTES) {
+        reportedAt = position
+        await assertSpace(file, 0, reserveBytes)
+        onProgress?.(position)
+      }
+    }
+  } finally {
+    await body.return({} as EncodeResult)
+  }
+}
+
+function dropWritten(chunks: Uint8Array[], bytesWritten: number): void {
+  let left = bytesWritten
+  while (chunks[0] !== undefined && left >= chunks[0].byteLength) {
+    left -= chunks[0].byteLength
+    chunks.shift()
+  }
+  if (chunks[0] !== undefined && left > 0) chunks[0] = chunks[0].subarray(left)
+}
+
+async function createFile(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, 'wx', 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new BackupError('RESTORE_TARGET_EXISTS', `${file} is there already.`, { cause: error })
+    }
+    throw spaceError(error, file)
+  }
+}
+
+/** @throws BackupError `SPOOL_NO_SPACE` when writing `sizeBytes` more would leave less than the reserve. */
+async function assertSpace(file: string, sizeBytes: number, reserveBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(file))
+  const freeBytes = bavail * bsize
+  if (freeBytes - sizeBytes >= reserveBytes) return
+  throw new BackupError(
+    'SPOOL_NO_SPACE',
+    `${dirname(file)} has ${freeBytes} bytes free; ${sizeBytes} are needed and ${reserveBytes} must stay free.`,
+    { hint: 'Free some space, or restore to a folder on another volume with --output.' },
+  )
+}
+
+function spaceError(error: unknown, file: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code
+  if (isBackupError(error) || (code !== 'ENOSPC' && code !== 'EDQUOT')) return error
+  return new BackupError('SPOOL_NO_SPACE', `The volume of ${dirname(file)} is full.`, {
+    hint: 'Free some space, or restore to a folder on another volume with --output.',
+    cause: error,
+  })
+}

@@ -1,0 +1,44 @@
+import { hashBody } from '../codec/hash-body.ts'
+import { serve } from '../rpc/serve.ts'
+import { checkImage } from './check-image.ts'
+import { decodeToFile } from './decode-to-file.ts'
+import { diffImages } from './diff-images.ts'
+import { encodeImage } from './encode-image.ts'
+import type { WorkMethods } from './protocol.ts'
+
+const PROGRESS_BYTES = 16 * 1024 * 1024
+
+serve<WorkMethods>({
+  decode: ({ file, options, reserveBytes }, { signal, emit, input }) =>
+    decodeToFile(input(), file, {
+      decode: options,
+      reserveBytes,
+      signal,
+      onProgress: (plainBytes) => emit({ plainBytes }),
+    }),
+  hash: ({ expect }, { emit, input }) =>
+    hashBody(
+      counted(input(), (storedBytes) => emit({ storedBytes })),
+      expect,
+    ),
+  check: async ({ file, ...options }) => checkImage(file, options),
+  encode: ({ file, spoolFile, encode }, { signal, emit }) =>
+    encodeImage(file, spoolFile, { encode, signal, onProgress: (plainBytes) => emit({ plainBytes }) }),
+  diff: async ({ before, after }) => diffImages(before, after),
+})
+
+async function* counted(
+  input: AsyncIterable<Uint8Array>,
+  onProgress: (bytes: number) => void,
+): AsyncIterable<Uint8Array> {
+  let bytes = 0
+  let reportedAt = 0
+  for await (const chunk of input) {
+    bytes += chunk.byteLength
+    if (bytes - reportedAt >= PROGRESS_BYTES) {
+      reportedAt = bytes
+      onProgress(bytes)
+    }
+    yield chunk
+  }
+}
