@@ -6,6 +6,8 @@ export interface ByteReader {
   read(count: number): Promise<Buffer>
   /** The next bytes, at most `maxCount` of them, without copying; undefined at the end of the input. */
   readSome(maxCount: number): Promise<Buffer | undefined>
+  /** Puts bytes back in front of what comes next. */
+  unread(bytes: Buffer): void
   /** Ends the input early, so that its source can let go of what it holds. */
   close(): Promise<void>
 }
@@ -49,6 +51,10 @@ export function createByteReader(input: AsyncIterable<Uint8Array>): ByteReader {
         missing -= part.length
       }
       return Buffer.concat(parts)
+    },
+    unread(bytes) {
+      chunk = Buffer.concat([bytes, chunk])
+      position -= bytes.length
     },
     async close() {
       if (isDone) return

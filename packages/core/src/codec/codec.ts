@@ -4,12 +4,17 @@ export type Compression = 'zst' | 'gz' | 'none'
 /** Who can open a body. Recipients are `age1…`; a passphrase is age's scrypt stanza. */
 export type Encryption =
   | { readonly recipients: readonly string[] }
-  | { readonly passphrase: string /** log2 of scrypt's N. */; readonly workFactor?: number }
+  | {
+      readonly passphrase: string /** log2 of scrypt's N: 16 needs 64 MiB of memory. @default 16 */
+      readonly workFactor?: number
+    }
 
 /** What opens an encrypted body: identities are `AGE-SECRET-KEY-1…`. */
 export interface DecryptionKeys {
   readonly identities?: readonly string[]
   readonly passphrase?: string
+  /** log2 of the largest scrypt N to be worked through: 18 needs 256 MiB of memory. @default 18 */
+  readonly maxWorkFactor?: number
 }
 
 export interface EncodeOptions {

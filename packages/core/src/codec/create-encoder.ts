@@ -1,4 +1,5 @@
 import { BackupError } from '../errors.ts'
+import { createAgeStage } from './age-encrypt.ts'
 import type { EncodeOptions, Encoder, EncodeSink } from './codec.ts'
 import { createGzipStage, createPlainStage, createZstdStage, type Stage } from './compress.ts'
 import { createDigester, createPieceDigester, type Piece } from './digest.ts'
@@ -18,7 +19,6 @@ export const maxFrameSizeBytes = 16 * 1024 * 1024
  */
 export async function createEncoder(options: EncodeOptions, sink: EncodeSink): Promise<Encoder> {
   checkOptions(options)
-  if (options.encryption !== undefined) throw new BackupError('BODY_UNSUPPORTED', 'Encryption is not built yet.')
   const plain = createDigester()
   const stored = createDigester()
   const pieces = sink.onPiece === undefined ? undefined : createPieceDigester(options.pieceSizeBytes)
@@ -33,7 +33,9 @@ export async function createEncoder(options: EncodeOptions, sink: EncodeSink): P
     await written
     announce(done)
   }
-  const compress = createCompressStage(options, store)
+  const encrypt =
+    options.encryption === undefined ? createPlainStage(store) : await createAgeStage(options.encryption, store)
+  const compress = createCompressStage(options, encrypt.write)
   return {
     async write(chunk) {
       plain.update(chunk)
@@ -41,11 +43,13 @@ export async function createEncoder(options: EncodeOptions, sink: EncodeSink): P
     },
     async end() {
       await compress.end()
+      await encrypt.end()
       announce(pieces?.end())
       return { plain: plain.digest(), stored: stored.digest() }
     },
     destroy() {
       compress.destroy()
+      encrypt.destroy()
     },
   }
 }

@@ -1,13 +1,14 @@
 import { BackupError } from '../errors.ts'
+import { decryptAge } from './age-decrypt.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
-import type { DecodeOptions } from './codec.ts'
-import { checkDigest, checkNotLonger, createDigester, type Digester } from './digest.ts'
+import type { DecodeOptions, EncodeResult } from './codec.ts'
+import { checkDigest, checkNotLonger, checkNotShorter, createDigester, type Digester } from './digest.ts'
 import { decodeGzip } from './gzip-decode.ts'
 import { decodeZstd } from './zstd-decode.ts'
 
 /**
  * The database image out of a body, in order. Nothing that came out may be published before the iterator has
- * finished: the last checks are made at the end. Memory is bounded for any body.
+ * finished: the last checks are made at the end, and the digests of both sides returned. Memory is bounded for any body.
  *
  * @throws BackupError `BODY_TRUNCATED`, `BODY_TOO_LONG`, `BODY_CORRUPT`, `BODY_DIGEST_MISMATCH`, `BODY_UNSUPPORTED`,
  * `DECRYPTION_FAILED` or `IDENTITY_MISSING`.
@@ -19,12 +20,12 @@ import { decodeZstd } from './zstd-decode.ts'
 export async function* decodeBody(
   input: AsyncIterable<Uint8Array>,
   options: DecodeOptions,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array, EncodeResult, undefined> {
   const { expect = {} } = options
-  if (options.encrypted) throw new BackupError('BODY_UNSUPPORTED', 'Decryption is not built yet.')
   const stored = createDigester()
   const plain = createDigester()
-  const reader = createByteReader(digestStored(input, stored, options))
+  const storedReader = createByteReader(digestStored(input, stored, options))
+  const reader = options.encrypted ? createByteReader(decryptAge(storedReader, options.keys)) : storedReader
   try {
     for await (const chunk of decompress(reader, options)) {
       plain.update(chunk)
@@ -34,10 +35,13 @@ export async function* decodeBody(
     if ((await reader.readSome(1)) !== undefined) {
       throw new BackupError('BODY_TOO_LONG', 'Bytes follow the end of the body.')
     }
-    checkDigest('stored', stored.digest(), expect.stored)
-    checkDigest('plain', plain.digest(), expect.plain)
+    const found: EncodeResult = { plain: plain.digest(), stored: stored.digest() }
+    checkDigest('stored', found.stored, expect.stored)
+    checkDigest('plain', found.plain, expect.plain)
+    return found
   } finally {
     await reader.close()
+    await storedReader.close()
   }
 }
 
@@ -69,4 +73,6 @@ async function* digestStored(
     checkNotLonger('stored', stored.sizeBytes, expect?.stored)
     yield chunk
   }
+  // Said here, before a decoder finds something odd about the cut.
+  checkNotShorter('stored', stored.sizeBytes, expect?.stored)
 }

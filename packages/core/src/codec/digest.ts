@@ -73,16 +73,20 @@ export function checkNotLonger(subject: DigestSubject, sizeBytes: number, expect
   )
 }
 
+/** @throws BackupError `BODY_TRUNCATED` when the end came before the promised size. */
+export function checkNotShorter(subject: DigestSubject, sizeBytes: number, expect: Digest | undefined): void {
+  if (expect === undefined || sizeBytes >= expect.sizeBytes) return
+  throw new BackupError(
+    'BODY_TRUNCATED',
+    `The body has ${sizeBytes} ${subject} bytes; its manifest promises ${expect.sizeBytes}.`,
+  )
+}
+
 /** @throws BackupError `BODY_TRUNCATED`, `BODY_TOO_LONG` or `BODY_DIGEST_MISMATCH`. */
 export function checkDigest(subject: DigestSubject, found: Digest, expect: Digest | undefined): void {
   if (expect === undefined) return
   checkNotLonger(subject, found.sizeBytes, expect)
-  if (found.sizeBytes < expect.sizeBytes) {
-    throw new BackupError(
-      'BODY_TRUNCATED',
-      `The body has ${found.sizeBytes} ${subject} bytes; its manifest promises ${expect.sizeBytes}.`,
-    )
-  }
+  checkNotShorter(subject, found.sizeBytes, expect)
   if (found.sha256 !== expect.sha256) {
     throw new BackupError(
       'BODY_DIGEST_MISMATCH',

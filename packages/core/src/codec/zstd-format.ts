@@ -8,8 +8,6 @@ export const zstdMagic = 0xfd2fb528
 export const seekTableMagic = 0x184d2a5e
 export const seekableMagic = 0x8f92eab1
 export const seekTableFooterBytes = 9
-/** Magic number, descriptor, window, dictionary id, content size. */
-export const maxFrameHeaderBytes = 18
 /** No block is larger, compressed or not. */
 export const maxBlockBytes = 128 * 1024
 
@@ -90,6 +88,24 @@ export function parseBlockHeader(header: number): BlockHeader | undefined {
   const size = header >>> 3
   if (type === 3 || size > maxBlockBytes) return undefined
   return { isLast: (header & 1) === 1, storedBytes: type === 1 ? 1 : size }
+}
+
+/** Length of the frame that `bytes` starts with; undefined when it is no frame or does not end inside them. */
+export function measureFrame(bytes: Buffer): number | undefined {
+  if (bytes.length < 5 || bytes.readUInt32LE(0) !== zstdMagic) return undefined
+  if (bytes.length < frameHeaderBytes(bytes.readUInt8(4))) return undefined
+  const header = parseFrameHeader(bytes)
+  if ('fault' in header) return undefined
+  let at = header.headerBytes
+  for (let isLast = false; !isLast; ) {
+    if (at + 3 > bytes.length) return undefined
+    const block = parseBlockHeader(bytes.readUIntLE(at, 3))
+    if (block === undefined) return undefined
+    at += 3 + block.storedBytes
+    isLast = block.isLast
+  }
+  if (header.hasChecksum) at += 4
+  return at <= bytes.length ? at : undefined
 }
 
 /** One line of the seek table. */
