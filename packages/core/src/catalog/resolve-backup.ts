@@ -1,0 +1,87 @@
+import { BackupError } from '../errors.ts'
+import type { CallOptions, Storage } from '../storage/storage.ts'
+import { parseBackupId } from './backup-id.ts'
+import { findById } from './find-by-id.ts'
+import { findNewest } from './find-newest.ts'
+import { findOldest } from './find-oldest.ts'
+import type { BackupEntry } from './keys.ts'
+import { listBackups } from './list-backups.ts'
+import { listDatabases } from './list-databases.ts'
+import type { Manifest } from './manifest.ts'
+import { parseTime } from './parse-time.ts'
+import { readManifest } from './read-manifest.ts'
+
+export interface FoundBackup {
+  readonly entry: BackupEntry
+  readonly manifest: Manifest
+}
+
+/**
+ * The backup that a person asked for: `latest`, an id, a time (the newest at or before it; local unless it says `Z` or
+ * an offset), or the name it was given (the newest of that name).
+ * @throws BackupError `BACKUP_NOT_FOUND` with what there is instead, `MANIFEST_INVALID`
+ */
+export async function resolveBackup(
+  storage: Storage,
+  database: string,
+  reference: string,
+  options: CallOptions = {},
+): Promise<FoundBackup> {
+  const entry = await findReferred(storage, database, reference, options)
+  if (entry === undefined) throw await notFound(storage, database, reference, options)
+  return { entry, manifest: await readManifest(storage, entry, options) }
+}
+
+/** What `reference` means, without reading a manifest. */
+async function findReferred(
+  storage: Storage,
+  database: string,
+  reference: string,
+  options: CallOptions,
+): Promise<BackupEntry | undefined> {
+  if (reference === 'latest') return findNewest(storage, database, options)
+  if (parseBackupId(reference) !== undefined) return findById(storage, database, reference, options)
+  const at = parseTime(reference)
+  if (at !== undefined) return findNewest(storage, database, { at, ...options })
+  for await (const entry of listBackups(storage, { database, name: reference, ...options })) return entry
+  return undefined
+}
+
+async function notFound(
+  storage: Storage,
+  database: string,
+  reference: string,
+  options: CallOptions,
+): Promise<BackupError> {
+  const where = `of database ${JSON.stringify(database)} in ${storage.name}`
+  const oldest = await findOldest(storage, database, options)
+  const newest = await findNewest(storage, database, options)
+  if (oldest === undefined || newest === undefined) {
+    const others = await listDatabases(storage, options)
+    return new BackupError('BACKUP_NOT_FOUND', `There is no backup ${where}.`, {
+      hint:
+        others.length === 0
+          ? 'That storage holds no backups at all.'
+          : `That storage holds backups of ${some(others)}.`,
+    })
+  }
+  const at = parseBackupId(reference) === undefined ? parseTime(reference) : undefined
+  const message =
+    at === undefined
+      ? `There is no backup ${JSON.stringify(reference)} ${where}.`
+      : `There is no backup ${where} made at or before ${at.toISOString()}.`
+  return new BackupError('BACKUP_NOT_FOUND', message, {
+    hint: `The oldest is ${describe(oldest)}, the newest ${describe(newest)}. Run \`sqlite-backup list\` to see all.`,
+  })
+}
+
+function describe({ id, created }: BackupEntry): string {
+  return `${id} of ${created.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}
+
+const SHOWN = 10
+
+function some(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN).join(', ')
+  return names.length > SHOWN ? `${shown} and ${names.length - SHOWN} more` : shown
+}
