@@ -1,0 +1,42 @@
+import type { SqliteBackup } from '@sqlite-backup/core'
+import type { ExitCode } from './exit-codes.ts'
+import type { EngineFlags } from './open-engine.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Flags that every command knows. */
+export interface GlobalFlags {
+  readonly config?: string
+  readonly json?: true
+  readonly quiet?: true
+  readonly timeout?: string
+}
+
+/** What a command finds when it runs. */
+export interface CommandContext {
+  readonly terminal: Terminal
+  /** Aborted by Ctrl+C, SIGTERM and `--timeout`. */
+  readonly signal: AbortSignal
+  readonly cwd: string
+  readonly env: NodeJS.ProcessEnv
+  readonly now: () => number
+  /** Opens the engine, which is closed when the command ends. Its events become progress or JSON lines. */
+  openEngine(flags: EngineFlags): Promise<SqliteBackup>
+}
+
+/** How a command ended: the same facts for programs and for people. */
+export interface Outcome {
+  readonly exitCode: ExitCode
+  /** `result` of the JSON object. */
+  readonly json: object
+  /** For stdout. */
+  readonly lines: readonly string[]
+  /** For stdout with `--quiet`. @default none */
+  readonly quietLines?: readonly string[]
+}
+
+/** Runs one command from its flags to its exit code. */
+export type RunCommand = (
+  name: string,
+  flags: GlobalFlags,
+  execute: (context: CommandContext) => Promise<Outcome>,
+) => Promise<void>

@@ -1,0 +1,95 @@
+import type { BackupList, SqliteBackup, Tier } from '@sqlite-backup/core'
+import { Command, InvalidArgumentError } from 'commander'
+import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { type ReadFlags, flags as shared } from '../flags.ts'
+import { withExamples } from '../help.ts'
+import { parseMoment } from '../parse-moment.ts'
+import { renderDatabases, renderList } from '../render/list.ts'
+
+interface ListFlags extends GlobalFlags, ReadFlags {
+  readonly tier?: Tier
+  readonly name?: string
+  readonly since?: string
+  readonly until?: string
+  readonly limit: number
+  readonly cursor?: string
+}
+
+export function listCommand(run: RunCommand): Command {
+  const command = new Command('list')
+    .alias('ls')
+    .summary('list backups, newest first')
+    .description('Lists backups, newest first. Where a storage holds several databases, it names them.')
+    .argument('[database]', 'the same as --db')
+    .addOption(shared.from())
+    .addOption(shared.db())
+    .option('--tier <tier>', 'only this tier, like daily or manual')
+    .option('--name <name>', 'only backups of this name')
+    .option('--since <time>', 'only from then on: 2026-11-20, 2026-11-20T14:00Z, or 7d ago')
+    .option('--until <time>', 'only up to then')
+    .option('--limit <count>', 'at most this many', parseCount, 50)
+    .option('--cursor <cursor>', 'go on where the page before ended')
+    .action((database: string | undefined, _flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<ListFlags>()
+      return run('list', flags, (context) => list({ ...flags, db: flags.db ?? database }, context))
+    })
+  return withExamples(command, [
+    ['All there is in a folder', 'sqlite-backup list --from ./backups'],
+    ['Last week, daily ones only', 'sqlite-backup list app --since 7d --tier daily'],
+    ['Ids alone, for scripts', 'sqlite-backup list app --quiet'],
+  ])
+}
+
+async function list(flags: ListFlags, context: CommandContext): Promise<Outcome> {
+  const { terminal, signal, now } = context
+  const engine = await context.openEngine({ db: flags.db, from: flags.from })
+  const databases = flags.db === undefined ? await engine.listDatabases({ signal }) : [flags.db]
+  const [only, ...others] = databases
+  if (only === undefined) {
+    terminal.say(`There are no backups in ${engine.storages.join(', ')}.`)
+    return { exitCode: exitCodes.ok, json: { databases: [] }, lines: [] }
+  }
+  if (others.length > 0) return await listDatabases(databases, engine, context)
+
+  const options = {
+    limit: flags.limit,
+    signal,
+    ...(flags.tier === undefined ? {} : { tier: flags.tier }),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(flags.since === undefined ? {} : { since: parseMoment(flags.since, now()) }),
+    ...(flags.until === undefined ? {} : { until: parseMoment(flags.until, now()) }),
+    ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
+  }
+  const page = await engine.list(only, options)
+  if (page.items.length === 0) terminal.say(`There are no such backups of ${only} in ${page.storage}.`)
+  return {
+    exitCode: exitCodes.ok,
+    json: page,
+    lines: renderList(page, now(), terminal.out),
+    quietLines: page.items.map(({ id }) => id),
+  }
+}
+
+/** The newest of each, so that one can choose. */
+async function listDatabases(
+  databases: readonly string[],
+  engine: SqliteBackup,
+  { terminal, signal, now }: CommandContext,
+): Promise<Outcome> {
+  const pages: BackupList[] = []
+  for (const database of databases) pages.push(await engine.list(database, { limit: 1, signal }))
+  const newest = pages.map(({ database, items }) => ({ database, newest: items[0] }))
+  return {
+    exitCode: exitCodes.ok,
+    json: { storage: pages[0]?.storage, databases: newest },
+    lines: renderDatabases(pages, now(), terminal.out),
+    quietLines: databases,
+  }
+}
+
+function parseCount(text: string): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count > 0) return count
+  throw new InvalidArgumentError('It is a whole number above 0.')
+}

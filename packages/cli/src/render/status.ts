@@ -1,0 +1,49 @@
+import type { Status, StorageStatus } from '@sqlite-backup/core'
+import { formatAge } from './ages.ts'
+import { formatBytes } from './bytes.ts'
+import { type Style, symbols } from './style.ts'
+import { renderTable } from './table.ts'
+
+const columns = [
+  { title: 'database' },
+  { title: 'storage' },
+  { title: 'health' },
+  { title: 'newest' },
+  { title: 'verified' },
+  { title: 'tier' },
+  { title: 'size', align: 'right' },
+] as const
+
+/** One row per database and storage, and under the table why something is not healthy. */
+export function renderStatus(status: Status, style: Style): readonly string[] {
+  const rows = status.databases.flatMap(({ database, storages }) =>
+    storages.map((storage) => [style.bold(database), ...cellsOf(storage, status.at, style)]),
+  )
+  if (rows.length === 0) return [`${style.bad(symbols.bad)} There are no backups.`]
+  return [...renderTable(columns, rows, style), ...renderProblems(status, style)]
+}
+
+/** A line per problem. */
+export function renderProblems(status: Status, style: Style): readonly string[] {
+  return status.databases.flatMap(({ database, storages }) =>
+    storages.flatMap(({ storage, healthy, problems }) => {
+      const symbol = healthy ? style.warn(symbols.warning) : style.bad(symbols.bad)
+      return problems.map((problem) => `  ${symbol} ${database}, ${storage}: ${problem}`)
+    }),
+  )
+}
+
+function cellsOf({ storage, healthy, newest }: StorageStatus, at: string, style: Style): readonly string[] {
+  const health = healthy ? style.good('healthy') : style.bad('UNHEALTHY')
+  if (newest === undefined) return [storage, health, 'none', '', '', '']
+  const verified =
+    newest.verifiedAt === undefined ? '' : ` ${formatAge(Date.parse(at) - Date.parse(newest.verifiedAt))}`
+  return [
+    storage,
+    health,
+    formatAge(newest.ageMs),
+    `${newest.level}${verified}`,
+    newest.tier,
+    formatBytes(newest.storedSizeBytes),
+  ]
+}
