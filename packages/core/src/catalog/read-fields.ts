@@ -6,6 +6,8 @@ export interface Fields {
   count(key: string): number
   optionalCount(key: string): number | undefined
   integer(key: string): number
+  /** Any number of 0 or more. */
+  amount(key: string): number
   /** ISO 8601 with milliseconds, UTC. */
   time(key: string): string
   sha256(key: string): string
@@ -47,6 +49,10 @@ export function readFields(value: unknown, path: string, fail: Fail): Fields {
     integer(key) {
       const found = at(key)
       return Number.isSafeInteger(found) ? Number(found) : wrong(key, 'an integer')
+    },
+    amount(key) {
+      const found = at(key)
+      return typeof found === 'number' && Number.isFinite(found) && found >= 0 ? found : wrong(key, 'a number')
     },
     time(key) {
       const found = at(key)

@@ -138,9 +138,10 @@ async function* spanDescending(list: List, span: Span): AsyncGenerator<BackupEnt
   const { root, prefix, untilMs } = span
   const entries: BackupEntry[] = []
   let { after, fromMs } = span
-  let isComplete = false
-  for (let pages = 0; pages < PAGES_AT_ONCE && !isComplete; pages++) {
-    const page = await list({ prefix, after })
+  let cursor: string | undefined
+  let pages = 0
+  do {
+    const page = await list({ prefix, after: span.after, ...(cursor === undefined ? {} : { cursor }) })
     for (const { key } of page.objects) {
       after = key
       const entry = parseCatalogKey(key)
@@ -148,9 +149,10 @@ async function* spanDescending(list: List, span: Span): AsyncGenerator<BackupEnt
       fromMs = entry.created.getTime()
       if (fromMs <= untilMs) entries.push(entry)
     }
-    isComplete = page.cursor === undefined || fromMs > untilMs
-  }
-  if (!isComplete) {
+    if (page.objects.length > 0) pages += 1
+    cursor = fromMs > untilMs ? undefined : page.cursor
+  } while (cursor !== undefined && pages < PAGES_AT_ONCE)
+  if (cursor !== undefined) {
     const middleMs = fromMs + Math.ceil((untilMs - fromMs) / 2)
     const canHalve = middleMs > fromMs
     if (canHalve) {

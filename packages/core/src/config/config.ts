@@ -2,7 +2,7 @@ import type { Compression } from '../codec/codec.ts'
 import type { Logger } from '../events.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { CheckLevel } from '../verify/record.ts'
-import type { ProfileName } from './profile.ts'
+import type { Profile, ProfileName } from './profile.ts'
 import type { Secret } from './secret.ts'
 import type { Duration, Size } from './units.ts'
 
@@ -97,7 +97,7 @@ export interface ResolvedConfig {
   readonly verify: { readonly afterBackup: CheckLevel }
   readonly environment?: string
   readonly appVersion?: string
-  readonly profile: ProfileName
+  readonly profile: Profile
   readonly maxPinMs: number
   readonly maxBlockMs: number
   /** The spool's volume keeps the larger of both free. */
