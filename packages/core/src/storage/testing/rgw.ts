@@ -180,7 +180,12 @@ async function makeCertificate(dir: string): Promise<{ readonly file: string; re
   const file = join(dir, 'certificate.pem')
   const keyFile = join(dir, 'key.pem')
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1']
+  const names = [
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    'subjectAltName=DNS:localhost,DNS:s3.localhost,DNS:*.s3.localhost,IP:127.0.0.1',
+  ]
   await run('openssl', [...request, ...names, '-keyout', keyFile, '-out', file])
   return { file, keyFile }
 }
