@@ -6,6 +6,11 @@ export function assertKey(key: string): void {
   if (reason !== undefined) throw invalid('key', key, reason)
 }
 
+/** True for a key that every storage can hold. */
+export function isKey(text: string): boolean {
+  return whyBadText(text) === undefined && whyBadSegments(text.split('/')) === undefined
+}
+
 /** @throws BackupError `KEY_INVALID` unless some key can start with `prefix`. */
 export function assertPrefix(prefix: string): void {
   // The last segment may be the beginning of a name: ".." is a step upwards only with a slash behind it.

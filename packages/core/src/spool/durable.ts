@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto'
+import type { BigIntStats } from 'node:fs'
+import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+export interface WriteOptions {
+  /** Permission bits of a new file, before the umask. @default 0o600 */
+  readonly mode?: number
+  /** Looked at between chunks; throws its reason. */
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((writtenBytes: number) => void) | undefined
+}
+
+export interface WriteDurablyOptions extends WriteOptions {
+  /** Fail with `EEXIST` instead of replacing. */
+  readonly ifAbsent?: boolean
+  /** Looks at the finished file, which is not yet in its place; throwing keeps it out. */
+  readonly check?: (tempFile: string) => Promise<void>
+}
+
+type Content = string | Uint8Array | AsyncIterable<Uint8Array>
+
+/**
+ * Writes a file so that after a crash it is there whole, as it was before, or not at all.
+ * The rule: write under another name, fsync, rename, fsync the folder.
+ *
+ * @throws whatever the file system, the content, the check or the signal throws; nothing is left behind then
+ */
+export async function writeDurably(path: string, content: Content, options: WriteDurablyOptions = {}): Promise<void> {
+  const temp = tempNameFor(path)
+  try {
+    await writeSynced(temp, content, options)
+    await options.check?.(temp)
+    if (options.ifAbsent) await linkDurably(temp, path)
+    else await renameDurably(temp, path)
+  } finally {
+    await rm(temp, { force: true })
+  }
+}
+
+/** A name beside `path` that nobody else uses and no listing mistakes for the file itself. */
+export function tempNameFor(path: string): string {
+  // Cut, because a name has at most 255 bytes.
+  return join(dirname(path), `.${basename(path).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`)
+}
+
+/** Makes a new file with this content and waits until it is on the disk; removed again when that fails. */
+export async function writeSynced(path: string, content: Content, options: WriteOptions = {}): Promise<BigIntStats> {
+  const { mode = 0o600, signal, onProgress } = options
+  const file = await open(path, 'wx', mode)
+  try {
+    let writtenBytes = 0
+    for await (const chunk of chunksOf(content)) {
+      signal?.throwIfAborted()
+      await writeFully(file, chunk)
+      writtenBytes += chunk.byteLength
+      onProgress?.(writtenBytes)
+    }
+    signal?.throwIfAborted()
+    await file.sync()
+    return await file.stat({ bigint: true })
+  } catch (error) {
+    await rm(path, { force: true })
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+function chunksOf(content: Content): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (typeof content === 'string') return [Buffer.from(content)]
+  return content instanceof Uint8Array ? [content] : content
+}
+
+async function writeFully(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  // write(2) may take fewer bytes than it was given.
+  for (let at = 0; at < chunk.byteLength; ) {
+    const { bytesWritten } = await file.write(chunk, at, chunk.byteLength - at)
+    at += bytesWritten
+  }
+}
+
+/** `rename` that survives a power cut. Replaces what is there. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await fsyncDir(dirname(to))
+  if (dirname(from) !== dirname(to)) await fsyncDir(dirname(from))
+}
+
+/** Gives the file a second name. @throws `EEXIST` when the name is taken: of many, one succeeds. */
+export async function linkDurably(from: string, to: string): Promise<void> {
+  await link(from, to)
+  await fsyncDir(dirname(to))
+}
+
+/** `mkdir -p` that survives a power cut. */
+export async function makeDirDurably(dir: string, mode = 0o700): Promise<void> {
+  const first = await mkdir(dir, { recursive: true, mode })
+  if (first === undefined) return
+  for (let made = dir; made.length >= first.length; made = dirname(made)) await fsyncDir(dirname(made))
+}
+
+/** A new name is on the disk only when its folder is: `man 2 fsync`. */
+export async function fsyncDir(dir: string): Promise<void> {
+  const handle = await open(dir, 'r')
+  try {
+    await handle.sync()
+  } catch (error) {
+    // Some network and FUSE file systems cannot sync a folder and do not need it.
+    if (!(error instanceof Error && 'code' in error && (error.code === 'EINVAL' || error.code === 'ENOTSUP')))
+      throw error
+  } finally {
+    await handle.close()
+  }
+}
