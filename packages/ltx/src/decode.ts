@@ -1,0 +1,126 @@
+import { alreadyRead } from './encode.ts'
+import type { LtxPage, LtxSummary } from './format.ts'
+import type { LtxHeader } from './header.ts'
+import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
+import { checkOptions } from './options.ts'
+import { PageReader, type PageStream } from './page-reader.ts'
+import type { LtxInput } from './source.ts'
+
+export interface DecodeOptions {
+  /** The file's name, to be compared with the TXIDs in the header. A path is fine. */
+  readonly name?: string
+  /** Size of the database right before this file, in pages: then a file that lacks a new page is refused. */
+  readonly prevCommit?: number
+  /** Replaces the arithmetic. @default WebAssembly, or JavaScript where that may not be compiled */
+  readonly kernel?: LtxKernel
+}
+
+/** The pages of one file, or of several merged. They can be read once, and are yours to keep. */
+export interface LtxPages extends AsyncIterable<LtxPage> {
+  readonly header: LtxHeader
+  /** Lets go of the input. Needed only when the pages are not read. */
+  close(): Promise<void>
+}
+
+/** A file that is being read. */
+export interface LtxDecoding extends LtxPages {
+  /** Known once the last page was taken and everything was checked. */
+  readonly summary: LtxSummary | undefined
+}
+
+/** A file that was read to its end without a fault. */
+export interface LtxVerified extends LtxSummary {
+  readonly header: LtxHeader
+}
+
+const OPTIONS = ['name', 'prevCommit', 'kernel']
+const RANGE_SIZE = 65536
+/** Pages are handed out in pieces of one allocation. */
+const SLAB_SIZE = 65536
+
+/**
+ * Decodes an LTX file from its first byte to its last, and checks all of it on the way.
+ *
+ * A page that was handed out is only known to be good once the iteration has ended without an error: the file's checksum
+ * stands at its end. Throws {@link LtxError} with a code, the offset and the rule.
+ *
+ * @example
+ * const file = await decodeLtx(createReadStream('0000000000000001-0000000000000001.ltx'))
+ * for await (const { pgno, data } of file) await db.write(data, 0, data.length, (pgno - 1) * file.header.pageSize)
+ */
+export async function decodeLtx(input: LtxInput, options: DecodeOptions = {}): Promise<LtxDecoding> {
+  const { kernel = defaultKernel() } = options
+  const reader = await openReader('decodeLtx', input, options, kernel)
+  const pages = pagesOf(reader, kernel)
+  return {
+    header: reader.header,
+    get summary() {
+      return reader.summary
+    },
+    close: () => reader.close(),
+    [Symbol.asyncIterator]: () => pages[Symbol.asyncIterator](),
+  }
+}
+
+/** Reads a file to its end and checks all of it, without handing out pages. Throws {@link LtxError}. */
+export async function verifyLtx(input: LtxInput, options: DecodeOptions = {}): Promise<LtxVerified> {
+  const { kernel = defaultKernel() } = options
+  const reader = await openReader('verifyLtx', input, options, kernel)
+  try {
+    while ((await reader.peek()) !== 0) while (!reader.load()) await reader.more()
+    return { header: reader.header, ...reader.end() }
+  } finally {
+    await reader.close()
+  }
+}
+
+async function openReader(
+  call: string,
+  input: LtxInput,
+  options: DecodeOptions,
+  kernel: LtxKernel,
+): Promise<PageReader> {
+  checkOptions(call, options, OPTIONS)
+  const { name, prevCommit } = options
+  const reader = await PageReader.open(input, { kernel, name, rangeSize: RANGE_SIZE, input: undefined })
+  if (prevCommit !== undefined) reader.expectGrowthFrom(prevCommit)
+  return reader
+}
+
+/** A page stream as pages that their owner may keep. */
+export function pagesOf(stream: PageStream, kernel: LtxKernel): LtxPages {
+  const { pageSize } = stream.header
+  let isStarted = false
+  async function* pages(): AsyncGenerator<LtxPage, void, undefined> {
+    const loaded = kernel.memory.subarray(kernel.page, kernel.page + pageSize)
+    let slab = new Uint8Array(0)
+    let used = 0
+    try {
+      for (;;) {
+        let pgno = stream.peek()
+        if (typeof pgno !== 'number') pgno = await pgno
+        if (pgno === 0) return
+        while (!stream.load()) await stream.more()
+        if (used === slab.length) {
+          slab = new Uint8Array(SLAB_SIZE)
+          used = 0
+        }
+        const data = slab.subarray(used, used + pageSize)
+        data.set(loaded)
+        used += pageSize
+        yield { pgno, data }
+      }
+    } finally {
+      await stream.close()
+    }
+  }
+  return {
+    header: stream.header,
+    close: () => stream.close(),
+    [Symbol.asyncIterator]() {
+      if (isStarted) throw alreadyRead()
+      isStarted = true
+      return pages()
+    },
+  }
+}

@@ -1,0 +1,32 @@
+import type { Crc64 } from './kernel.ts'
+
+/**
+ * Continues a CRC-64/GO-ISO over `size` bytes at `from`.
+ *
+ * The polynomial is x^64 + x^4 + x^3 + x + 1, so x^64 = 1 + x + x^3 + x^4: eight bytes are taken in with a handful of shifts and
+ * no table. Bits are reflected, so multiplying by x is a shift to the right, and what is shifted out at the low end (`spill`,
+ * powers x^64 to x^67) comes in again at the high end by the same equation. The table-driven way does about half the speed.
+ */
+export function crc64(crc: Crc64, view: DataView, from: number, size: number): void {
+  let lo = ~crc.lo
+  let hi = ~crc.hi
+  let at = from
+  const end = from + size
+  for (; at + 8 <= end; at += 8) {
+    const a = lo ^ view.getInt32(at, true)
+    const b = hi ^ view.getInt32(at + 4, true)
+    const spill = (a << 31) ^ (a << 29) ^ (a << 28)
+    lo = a ^ ((a >>> 1) | (b << 31)) ^ ((a >>> 3) | (b << 29)) ^ ((a >>> 4) | (b << 28))
+    hi = b ^ (b >>> 1) ^ (b >>> 3) ^ (b >>> 4) ^ spill ^ (spill >>> 1) ^ (spill >>> 3) ^ (spill >>> 4)
+  }
+  for (; at < end; at++) {
+    lo ^= view.getUint8(at)
+    for (let bit = 0; bit < 8; bit++) {
+      const carry = -(lo & 1)
+      lo = (lo >>> 1) | (hi << 31)
+      hi = (hi >>> 1) ^ (carry & 0xd8000000)
+    }
+  }
+  crc.lo = ~lo
+  crc.hi = ~hi
+}

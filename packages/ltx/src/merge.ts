@@ -1,0 +1,105 @@
+import { type LtxPages, pagesOf } from './decode.ts'
+import { alreadyRead, type LtxEncoding } from './encode.ts'
+import type { LtxSummary, PageEncoding } from './format.ts'
+import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
+import { LtxError } from './ltx-error.ts'
+import { checkOptions } from './options.ts'
+import { PageMerge } from './page-merge.ts'
+import { PageReader } from './page-reader.ts'
+import { createPageWriter } from './page-writer.ts'
+import type { LtxInput } from './source.ts'
+
+export interface MergeOptions {
+  /** How pages are stored in the new file. Pages that are stored so already are copied without compressing them again. @default 'frame' */
+  readonly encoding?: PageEncoding
+  /** Size of the database right before the first file, in pages, if you know it: then growth is checked for that file, too. */
+  readonly prevCommit?: number
+  /** Replaces the arithmetic. @default WebAssembly, or JavaScript where that may not be compiled */
+  readonly kernel?: LtxKernel
+}
+
+/** How many inputs are opened at the same time. */
+const OPEN_AT_ONCE = 16
+/** What all inputs together read ahead, where they are read in ranges. */
+const READ_AHEAD = 8 * 1024 * 1024
+const MIN_RANGE_SIZE = 4096
+const MAX_RANGE_SIZE = 65536
+
+/**
+ * Merges files that follow each other into one: of each page the newest version, nothing beyond the last commit.
+ *
+ * The result has the first file's minTxid and the last one's maxTxid, commit and timestamp, and no WAL fields. Files are given in
+ * the order of their TXIDs, may overlap, and must not leave a gap. Memory is that of one chunk per file: 8 MB in all for any number
+ * of files that are given as `{ sizeBytes, read }`. Throws {@link LtxError}; its `input` says which file is meant.
+ *
+ * @example
+ * for await (const chunk of await mergeLtx([snapshot, ...changes])) await out.write(chunk)
+ */
+export async function mergeLtx(inputs: readonly LtxInput[], options: MergeOptions = {}): Promise<LtxEncoding> {
+  checkOptions('mergeLtx', options, ['encoding', 'prevCommit', 'kernel'])
+  const { encoding = 'frame', kernel = defaultKernel(), prevCommit } = options
+  const merge = await openMerge(inputs, kernel, prevCommit)
+  const writer = createPageWriter(merge.header, { encoding, kernel, prevCommit })
+  let summary: LtxSummary | undefined
+  let isStarted = false
+  async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (;;) {
+        let pgno = merge.peek()
+        if (typeof pgno !== 'number') pgno = await pgno
+        if (pgno === 0) break
+        while (!merge.load()) await merge.more()
+        const chunk = writer.addKernelPage(pgno, merge.frame)
+        if (chunk) yield chunk
+      }
+      summary = yield* writer.finish()
+    } finally {
+      await merge.close()
+    }
+  }
+  return {
+    header: merge.header,
+    get summary() {
+      return summary
+    },
+    [Symbol.asyncIterator]() {
+      if (isStarted) throw alreadyRead()
+      isStarted = true
+      return chunks()
+    },
+  }
+}
+
+/** {@link mergeLtx} without encoding: the merged pages themselves, to be written into a database file. */
+export async function mergeLtxPages(
+  inputs: readonly LtxInput[],
+  options: Omit<MergeOptions, 'encoding'> = {},
+): Promise<LtxPages> {
+  checkOptions('mergeLtxPages', options, ['prevCommit', 'kernel'])
+  const { kernel = defaultKernel(), prevCommit } = options
+  return pagesOf(await openMerge(inputs, kernel, prevCommit), kernel)
+}
+
+async function openMerge(
+  inputs: readonly LtxInput[],
+  kernel: LtxKernel,
+  prevCommit: number | undefined,
+): Promise<PageMerge> {
+  const rangeSize = Math.max(MIN_RANGE_SIZE, Math.min(MAX_RANGE_SIZE, Math.floor(READ_AHEAD / inputs.length)))
+  const readers: PageReader[] = []
+  try {
+    for (let first = 0; first < inputs.length; first += OPEN_AT_ONCE) {
+      const opening = inputs
+        .slice(first, first + OPEN_AT_ONCE)
+        .map((input, index) => PageReader.open(input, { kernel, name: undefined, rangeSize, input: first + index }))
+      for (const opened of await Promise.allSettled(opening)) {
+        if (opened.status === 'fulfilled') readers.push(opened.value)
+      }
+      await Promise.all(opening)
+    }
+    return new PageMerge(readers, kernel, prevCommit)
+  } catch (error) {
+    await Promise.all(readers.map((reader) => reader.close()))
+    throw error
+  }
+}
