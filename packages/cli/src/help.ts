@@ -17,6 +17,7 @@ export function withExamples(command: Command, examples: readonly Example[]): Co
 
 /** How help looks: what it is for, commands or arguments, flags, examples. */
 export const helpFormat: Partial<Help> = {
+  showGlobalOptions: true,
   formatHelp: (command, helper) =>
     [...introduction(command, helper), ...termSections(command, helper), ...endSections(command)].join('\n'),
   commandUsage: (command) =>
