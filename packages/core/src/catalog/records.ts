@@ -28,7 +28,7 @@ export interface KeepMarker {
 }
 
 /** Keeps what a verification found beside the manifest. Returns its key. */
-export async function writeRecord(
+export async function putVerifyRecord(
   storage: Storage,
   backup: BackupRef,
   record: VerifyRecord,
@@ -40,7 +40,7 @@ export async function writeRecord(
 }
 
 /** @throws BackupError `MANIFEST_INVALID`, and what the storage throws */
-export async function readRecord(
+export async function readVerifyRecord(
   storage: Storage,
   entry: Pick<RecordEntry, 'key'>,
   options: CallOptions = {},
@@ -135,7 +135,7 @@ export async function readRecords(
   for (const entry of await listRecords(storage, backup, options)) {
     if (entry.kind === 'verify') newest.set(`${entry.level} ${entry.outcome}`, entry)
   }
-  const records = await Promise.all([...newest.values()].map((entry) => readRecord(storage, entry, options)))
+  const records = await Promise.all([...newest.values()].map((entry) => readVerifyRecord(storage, entry, options)))
   return records.sort((a, b) => (a.at < b.at ? -1 : 1))
 }
 

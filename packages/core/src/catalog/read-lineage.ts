@@ -1,0 +1,40 @@
+import type { CallOptions, Storage } from '../storage/storage.ts'
+import { type Fork, findForks, findTips } from './lineage.ts'
+import { listBackupPage } from './list-backups.ts'
+import type { Manifest } from './manifest.ts'
+import { readManifest } from './read-manifest.ts'
+
+export interface ReadLineageOptions extends CallOptions {
+  /** How many of the newest manifests are read. @default 8 */
+  readonly depth?: number
+}
+
+export interface LineageReport {
+  /** Newest first. One is right; more are a fork. */
+  readonly tips: readonly Manifest[]
+  readonly forks: readonly Fork[]
+}
+
+/**
+ * The tips and forks among the newest backups of a database: one listing and a few GETs.
+ * @throws BackupError `MANIFEST_INVALID`, and what the storage throws
+ */
+export async function readLineage(
+  storage: Storage,
+  database: string,
+  { depth = 8, signal }: ReadLineageOptions = {},
+): Promise<LineageReport> {
+  const { items } = await listBackupPage(storage, { database, limit: depth, signal })
+  const manifests = await Promise.all(items.map((entry) => readManifest(storage, entry, { signal })))
+  return { tips: findTips(manifests), forks: findForks(manifests) }
+}
+
+/** Ids of the tips when there are several, newest first; undefined when the newest backup grew from all the others. */
+export async function findFork(
+  storage: Storage,
+  database: string,
+  options: ReadLineageOptions = {},
+): Promise<readonly string[] | undefined> {
+  const { tips } = await readLineage(storage, database, options)
+  return tips.length > 1 ? tips.map(({ id }) => id) : undefined
+}
