@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs'
+import type { LookupFunction } from 'node:net'
+import type { S3Client } from '@aws-sdk/client-s3'
+import { BackupError } from './core.ts'
+import { createHttpHandler } from './http-handler.ts'
+import type { Env } from './platform-env.ts'
+import { type CallFacts, toBackupError } from './s3-error.ts'
+import { addMiddleware } from './s3-middleware.ts'
+import type { S3Settings } from './s3-options.ts'
+
+export type Sdk = typeof import('@aws-sdk/client-s3')
+
+/** What a call works with. */
+export interface Wire {
+  readonly client: S3Client
+  readonly sdk: Sdk
+  /** Options of `client.send`. */
+  readonly http: { readonly abortSignal?: AbortSignal }
+}
+
+/** One store behind one SDK client, which is loaded and made on first use: an app that never stores pays nothing. */
+export interface S3Connection {
+  /** Runs SDK calls; whatever they throw comes out as a BackupError. */
+  call<T>(facts: Omit<CallFacts, 'storage'>, run: (wire: Wire) => Promise<T>): Promise<T>
+  close(): void
+}
+
+/** What tests replace. */
+export interface Surroundings {
+  readonly now: () => Date
+  readonly lookup?: LookupFunction
+  /** @default process.env */
+  readonly env?: Env
+}
+
+export function createConnection(name: string, settings: S3Settings, surroundings: Surroundings): S3Connection {
+  let opened: Promise<{ readonly client: S3Client; readonly sdk: Sdk }> | undefined
+  let isClosed = false
+  const refusedSince = new Map<string, string>()
+
+  async function open() {
+    const sdk = await import('@aws-sdk/client-s3')
+    return { sdk, client: createClient(sdk, settings, surroundings.lookup) }
+  }
+
+  return {
+    async call(facts, run) {
+      if (isClosed) throw new BackupError('CLOSED', `${name} is closed.`)
+      const { operation, signal } = facts
+      opened ??= open()
+      const { client, sdk } = await opened
+      try {
+        signal?.throwIfAborted()
+        const result = await run({ client, sdk, http: signal === undefined ? {} : { abortSignal: signal } })
+        refusedSince.delete(operation)
+        return result
+      } catch (error) {
+        throw toBackupError(error, {
+          ...facts,
+          storage: name,
+          secrets: await secretsOf(client),
+          refusedSince() {
+            const since = refusedSince.get(operation) ?? surroundings.now().toISOString()
+            refusedSince.set(operation, since)
+            return since
+          },
+        })
+      }
+    },
+    close() {
+      isClosed = true
+      void opened?.then(({ client }) => client.destroy())
+    },
+  }
+}
+
+const say = () => {}
+/** What is worth saying is thrown; by itself the SDK writes to the console of an app that is not ours. */
+const silent = { trace: say, debug: say, info: say, warn: say, error: say }
+
+function createClient(sdk: Sdk, settings: S3Settings, lookup: LookupFunction | undefined): S3Client {
+  const { endpoint, region, credentials, forcePathStyle, timeouts, caFile, preset } = settings
+  const client = new sdk.S3Client({
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(credentials !== undefined && { credentials: async () => ({ ...(await credentials()) }) }),
+    forcePathStyle,
+    // Retrying is done above (withRetry) and, for parts, in multipart-upload.ts: a stream cannot be sent twice here.
+    maxAttempts: 1,
+    // Payloads are signed with their SHA-256; CRC headers upset R2, B2 and GCS: https://github.com/aws/aws-sdk-js-v3/issues/6810
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    logger: silent,
+    requestHandler: createHttpHandler({
+      timeouts,
+      ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),
+      ...(lookup !== undefined && { lookup }),
+    }),
+  })
+  addMiddleware(client, preset.headers)
+  return client
+}
+
+/** Key, secret and token as they are in use. They are remembered by the SDK, so this asks nobody anew. */
+async function secretsOf(client: S3Client): Promise<readonly string[]> {
+  try {
+    const { accessKeyId, secretAccessKey, sessionToken } = await client.config.credentials()
+    return [accessKeyId, secretAccessKey, sessionToken ?? '']
+  } catch {
+    // Without credentials there is nothing to hide, and why there are none is what the caller is being told.
+    return []
+  }
+}

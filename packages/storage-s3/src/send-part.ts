@@ -1,0 +1,60 @@
+import { Readable } from 'node:stream'
+import type { Part } from './body-parts.ts'
+import { declareDigest } from './s3-middleware.ts'
+
+/** What a request with a body needs beside its parameters. */
+export interface Payload {
+  readonly Body: Readable
+  readonly ContentLength: number
+  /** SHA-256 for stores that keep it with the object. */
+  readonly ChecksumSHA256?: string
+}
+
+export interface SendOptions {
+  readonly storesSha256: boolean
+  readonly onProgress?: ((sentBytes: number) => void) | undefined
+}
+
+/**
+ * Sends a part as a stream whose length and SHA-256 are known: signed like a buffer, so that a store notices a wrong bit,
+ * but neither held in memory nor hashed here.
+ *
+ * @throws what `part.stream()` throws, if it does, else what `send` throws.
+ */
+export async function sendPart<T>(
+  part: Part,
+  { storesSha256, onProgress }: SendOptions,
+  send: (payload: Payload) => Promise<T>,
+): Promise<T> {
+  let sourceError: unknown
+  async function* bytes(): AsyncGenerator<Uint8Array, void, void> {
+    let sentBytes = 0
+    onProgress?.(sentBytes)
+    try {
+      for await (const chunk of part.stream()) {
+        yield chunk
+        sentBytes += chunk.byteLength
+        onProgress?.(sentBytes)
+      }
+    } catch (error) {
+      sourceError = error
+      throw error
+    }
+  }
+  const sha256 = Buffer.from(part.sha256)
+  const Body = Readable.from(bytes())
+  // It is read by the request or not at all; either way its failure is told below.
+  Body.on('error', () => {})
+  declareDigest(Body, sha256.toString('hex'))
+  try {
+    return await send({
+      Body,
+      ContentLength: part.sizeBytes,
+      ...(storesSha256 && { ChecksumSHA256: sha256.toString('base64') }),
+    })
+  } catch (error) {
+    throw sourceError ?? error
+  } finally {
+    Body.destroy()
+  }
+}
