@@ -10,6 +10,7 @@ import {
 } from './age-payload.ts'
 import type { Encryption } from './codec.ts'
 import type { Stage } from './compress.ts'
+import { freeBuffer } from './free-buffer.ts'
 
 /** Turns what is written into an age file. */
 export async function createAgeStage(
@@ -51,6 +52,7 @@ export async function createAgeStage(
       held.set(chunk.subarray(offset), heldBytes)
       heldBytes += chunk.length - offset
       if (sealed.length > 0) await write(sealed)
+      freeBuffer(sealed)
     },
     async end() {
       await start()

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
+import { freeBuffer } from './free-buffer.ts'
 
 /**
  * age's payload: ChaCha20-Poly1305 over chunks of 64 KiB, each with its index and a mark on the last one, so that any
@@ -25,7 +26,9 @@ export function sealChunk(
   at: number,
 ): number {
   const cipher = createCipheriv('chacha20-poly1305', key, chunkNonce(index, isLast), { authTagLength: tagBytes })
-  target.set(cipher.update(plain), at)
+  const sealed = cipher.update(plain)
+  target.set(sealed, at)
+  freeBuffer(sealed)
   cipher.final()
   target.set(cipher.getAuthTag(), at + plain.length)
   return plain.length + tagBytes

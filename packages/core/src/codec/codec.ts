@@ -53,9 +53,11 @@ export interface Encoder {
   destroy(): void
 }
 
-/** Where an encoder's bytes go, in order. `onPiece` fires when a whole piece (or the last, shorter one) has been written. */
+/** Where an encoder's bytes go, in order. */
 export interface EncodeSink {
+  /** The chunk's memory is given back once the promise has resolved: copy what is to be kept. */
   write(chunk: Uint8Array): Promise<void>
+  /** Called when a whole piece (or the last, shorter one) has been written. */
   onPiece?(index: number, sha256: Uint8Array): void
 }
 
@@ -72,4 +74,6 @@ export interface DecodeOptions {
    * promised plain digest a cut between two frames then goes unseen. @default true when `expect.plain` is given
    */
   readonly foreign?: boolean
+  /** Give a chunk's memory back when the next one is asked for, so that memory stays small: keep no chunk. @default false */
+  readonly freeChunks?: boolean
 }

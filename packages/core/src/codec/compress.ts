@@ -1,6 +1,8 @@
-import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib'
+import { constants, crc32, createDeflateRaw, createZstdCompress } from 'node:zlib'
+import { BackupError } from '../errors.ts'
 import { createFrameLanes } from './frame-lanes.ts'
-import { encodeSeekTable, type SeekEntry } from './zstd-format.ts'
+import { packFrame } from './pack-frame.ts'
+import { encodeSeekTable, measureFrame, type SeekEntry } from './zstd-format.ts'
 
 /** One stage of the encoder: bytes in, bytes out to the next stage. */
 export interface Stage {
@@ -29,15 +31,22 @@ export function createZstdStage({ level, frameSizeBytes, inFlight }: CompressOpt
   const lanes = createFrameLanes({
     frameSizeBytes,
     inFlight,
-    pack: (frame) =>
-      new Promise((resolve, reject) => {
-        if (frame.length === 0) return resolve(frame)
-        const options = { params, pledgedSrcSize: frame.length, chunkSize: boundOf(frame.length) }
-        zstdCompress(frame, options, (error, packed) => (error === null ? resolve(packed) : reject(error)))
-      }),
+    async pack(frame) {
+      if (frame.length === 0) return frame
+      const stream = createZstdCompress({
+        params,
+        flush: constants.ZSTD_e_end,
+        pledgedSrcSize: frame.length,
+        chunkSize: boundOf(frame.length),
+      })
+      const packed = await packFrame(stream, frame)
+      // Node's zstd has lost and added bytes before; a frame that is not exactly one is never written.
+      if (measureFrame(packed) === packed.length) return packed
+      throw new BackupError('INTERNAL', 'Node compressed a frame into something that is no zstd frame.')
+    },
     async emit(packed, plainBytes) {
       if (plainBytes === 0) return
-      const checksum = Buffer.from(packed.buffer, packed.byteOffset + packed.length - 4, 4).readUInt32LE(0)
+      const checksum = new DataView(packed.buffer, packed.byteOffset + packed.length - 4, 4).getUint32(0, true)
       entries.push({ storedBytes: packed.length, plainBytes, checksum })
       await write(packed)
     },
@@ -63,12 +72,10 @@ export function createGzipStage({ level, frameSizeBytes, inFlight }: CompressOpt
   const lanes = createFrameLanes({
     frameSizeBytes,
     inFlight,
-    pack: (frame, isLast) =>
-      new Promise((resolve, reject) => {
-        const finishFlush = isLast ? constants.Z_FINISH : constants.Z_SYNC_FLUSH
-        const options = { level, finishFlush, chunkSize: boundOf(frame.length) }
-        deflateRaw(frame, options, (error, packed) => (error === null ? resolve(packed) : reject(error)))
-      }),
+    pack(frame, isLast) {
+      const flush = isLast ? constants.Z_FINISH : constants.Z_SYNC_FLUSH
+      return packFrame(createDeflateRaw({ level, flush, chunkSize: boundOf(frame.length) }), frame)
+    },
     async emit(packed) {
       if (!isStarted) {
         isStarted = true

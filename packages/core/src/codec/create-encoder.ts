@@ -19,8 +19,9 @@ export const maxFrameSizeBytes = 16 * 1024 * 1024
  */
 export async function createEncoder(options: EncodeOptions, sink: EncodeSink): Promise<Encoder> {
   checkOptions(options)
-  const plain = createDigester()
   const stored = createDigester()
+  // An unpacked body is the image: hashed once.
+  const plain = options.compression === 'none' && options.encryption === undefined ? stored : createDigester()
   const pieces = sink.onPiece === undefined ? undefined : createPieceDigester(options.pieceSizeBytes)
   const announce = (done: readonly Piece[] | undefined): void => {
     for (const piece of done ?? []) sink.onPiece?.(piece.index, piece.sha256)
@@ -38,14 +39,15 @@ export async function createEncoder(options: EncodeOptions, sink: EncodeSink): P
   const compress = createCompressStage(options, encrypt.write)
   return {
     async write(chunk) {
-      plain.update(chunk)
+      if (plain !== stored) plain.update(chunk)
       await compress.write(chunk)
     },
     async end() {
       await compress.end()
       await encrypt.end()
       announce(pieces?.end())
-      return { plain: plain.digest(), stored: stored.digest() }
+      const storedDigest = stored.digest()
+      return { plain: plain === stored ? storedDigest : plain.digest(), stored: storedDigest }
     },
     destroy() {
       compress.destroy()

@@ -23,12 +23,13 @@ export async function* decodeBody(
 ): AsyncGenerator<Uint8Array, EncodeResult, undefined> {
   const { expect = {} } = options
   const stored = createDigester()
-  const plain = createDigester()
+  // An unpacked body is the image: hashed once.
+  const plain = options.compression === 'none' && !options.encrypted ? stored : createDigester()
   const storedReader = createByteReader(digestStored(input, stored, options))
   const reader = options.encrypted ? createByteReader(decryptAge(storedReader, options.keys)) : storedReader
   try {
     for await (const chunk of decompress(reader, options)) {
-      plain.update(chunk)
+      if (plain !== stored) plain.update(chunk)
       checkNotLonger('plain', plain.sizeBytes, expect.plain)
       yield chunk
     }
@@ -46,10 +47,10 @@ export async function* decodeBody(
 }
 
 function decompress(reader: ByteReader, options: DecodeOptions): AsyncIterable<Uint8Array> {
-  const { compression, expect, inFlight = 2, foreign = expect?.plain !== undefined } = options
+  const { compression, expect, inFlight = 2, foreign = expect?.plain !== undefined, freeChunks = false } = options
   if (compression === 'zst') {
     const checkDeclared = (plainBytes: number): void => checkNotLonger('plain', plainBytes, expect?.plain)
-    return decodeZstd(reader, { isForeign: foreign, inFlight, checkDeclared })
+    return decodeZstd(reader, { isForeign: foreign, inFlight, freeChunks, checkDeclared })
   }
   if (compression === 'gz') return decodeGzip(reader)
   return readAll(reader)

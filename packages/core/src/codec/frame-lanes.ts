@@ -1,3 +1,5 @@
+import { freeBuffer } from './free-buffer.ts'
+
 /** Cuts plain bytes into frames, packs some of them at a time, and hands the results on in order. */
 export interface FrameLanes {
   /** Copies the chunk; resolves when there is room for more. One call at a time. */
@@ -48,7 +50,10 @@ export function createFrameLanes({ frameSizeBytes, inFlight, pack, emit }: Frame
       }, fail),
     )
     tail = tail.then(async () => {
-      if (failure === undefined) await emit(await packed, plainBytes)
+      if (failure !== undefined) return
+      const bytes = await packed
+      await emit(bytes, plainBytes)
+      freeBuffer(bytes)
     })
     tail = tail.catch(fail)
     emitting.push(tail)

@@ -1,7 +1,9 @@
 import { pipeline, Readable } from 'node:stream'
-import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib'
+import { constants, createZstdDecompress } from 'node:zlib'
 import { BackupError, isBackupError, messageOf } from '../errors.ts'
 import type { ByteReader } from './byte-reader.ts'
+import { freeBuffer } from './free-buffer.ts'
+import { packFrame } from './pack-frame.ts'
 import { type WalkedFrame, walkFrames } from './zstd-walk.ts'
 
 /** A frame up to this size is decompressed in one piece on the thread pool; a larger one is streamed. */
@@ -12,6 +14,8 @@ const maxWindowLog = 27
 export interface ZstdDecodeOptions {
   readonly isForeign: boolean
   readonly inFlight: number
+  /** Give a chunk's memory back when the next one is asked for. */
+  readonly freeChunks: boolean
   /** Called with a frame's declared size before anything is allocated for it. */
   checkDeclared(plainBytes: number): void
 }
@@ -32,11 +36,11 @@ export async function* decodeZstd(reader: ByteReader, options: ZstdDecodeOptions
       if (contentBytes !== undefined && contentBytes <= maxWholeFrameBytes) {
         const stored = await collect(frame, contentBytes)
         frame.settle(contentBytes)
-        const plain = decompressFrame(stored, frame.index, contentBytes)
+        const plain = decompressFrame(stored, frame.index, contentBytes).finally(() => freeBuffer(stored))
         // Its failure is thrown when its turn comes.
         plain.catch(() => undefined)
         pending.push(plain)
-        while (pending.length > options.inFlight) yield await (pending.shift() as Promise<Uint8Array>)
+        while (pending.length > options.inFlight) yield* handOver(pending, options)
         continue
       }
       if (windowBytes > 2 ** maxWindowLog) {
@@ -48,29 +52,32 @@ export async function* decodeZstd(reader: ByteReader, options: ZstdDecodeOptions
           },
         )
       }
-      while (pending.length > 0) yield await (pending.shift() as Promise<Uint8Array>)
+      while (pending.length > 0) yield* handOver(pending, options)
       yield* streamFrame(frame)
     }
-    for (const plain of pending) yield await plain
+    while (pending.length > 0) yield* handOver(pending, options)
   } finally {
     await Promise.allSettled(pending)
   }
 }
 
+/** The oldest frame under way, once it is decompressed. */
+async function* handOver(pending: Promise<Uint8Array>[], options: ZstdDecodeOptions): AsyncIterable<Uint8Array> {
+  const plain = await pending.shift()
+  if (plain === undefined) return
+  yield plain
+  if (options.freeChunks) freeBuffer(plain)
+}
+
 /** One whole frame on the thread pool. */
-export function decompressFrame(stored: Uint8Array, index: number, contentBytes: number): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    // One byte more than needed: Node allocates another chunk when the first one is exactly filled.
-    const options = { chunkSize: Math.max(64, contentBytes + 1), maxOutputLength: Math.max(1, contentBytes) }
-    zstdDecompress(stored, options, (error, plain) => {
-      if (error !== null) return reject(frameError(error, index))
-      if (plain.length !== contentBytes) {
-        const message = `Frame ${index} holds ${plain.length} bytes; its header declares ${contentBytes}.`
-        return reject(new BackupError('BODY_CORRUPT', message))
-      }
-      resolve(plain)
-    })
+export async function decompressFrame(stored: Uint8Array, index: number, contentBytes: number): Promise<Uint8Array> {
+  // One byte more than needed: Node allocates another chunk when the first one is exactly filled.
+  const decoder = createZstdDecompress({ chunkSize: Math.max(64, contentBytes + 1) })
+  const plain = await packFrame(decoder, stored, contentBytes).catch((error: unknown) => {
+    throw frameError(error, index)
   })
+  if (plain.length === contentBytes) return plain
+  throw sizeError(index, plain.length, contentBytes)
 }
 
 async function collect(frame: WalkedFrame, contentBytes: number): Promise<Buffer> {
@@ -108,10 +115,16 @@ async function* streamFrame(frame: WalkedFrame): AsyncIterable<Uint8Array> {
     throw frameError(error, index)
   }
   if (header.contentBytes !== undefined && plainBytes !== header.contentBytes) {
-    const message = `Frame ${index} holds ${plainBytes} bytes; its header declares ${header.contentBytes}.`
-    throw new BackupError('BODY_CORRUPT', message)
+    throw sizeError(index, plainBytes, header.contentBytes)
   }
   frame.settle(plainBytes)
+}
+
+function sizeError(index: number, plainBytes: number, contentBytes: number): BackupError {
+  return new BackupError(
+    'BODY_CORRUPT',
+    `Frame ${index} holds ${plainBytes} bytes; its header declares ${contentBytes}.`,
+  )
 }
 
 function frameError(error: unknown, index: number): unknown {

@@ -91,7 +91,8 @@ export function parseBlockHeader(header: number): BlockHeader | undefined {
 }
 
 /** Length of the frame that `bytes` starts with; undefined when it is no frame or does not end inside them. */
-export function measureFrame(bytes: Buffer): number | undefined {
+export function measureFrame(frame: Uint8Array): number | undefined {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
   if (bytes.length < 5 || bytes.readUInt32LE(0) !== zstdMagic) return undefined
   if (bytes.length < frameHeaderBytes(bytes.readUInt8(4))) return undefined
   const header = parseFrameHeader(bytes)
