@@ -13,6 +13,8 @@ export type CaptureMethods = {
   backup: { params: CaptureBackup; result: CapturedBackup; event: CaptureProgress }
   /** Puts a checked image where the live database is (or should be). */
   publish: { params: Publish; result: Published; event: PublishProgress }
+  /** Finishes or undoes what a killed `publish` left behind. To be called with the lock held, before anyone looks at the target. */
+  recoverPublish: { params: { readonly spoolDir: string }; result: { readonly recovered?: string } }
 }
 
 export interface Inspection {
@@ -70,13 +72,29 @@ export interface Publish {
   readonly spoolDir: string
   /** Where to put a raw copy of what is replaced; absent when nothing is there. */
   readonly safetyCopy?: string
+  /** Refuse with `RESTORE_TARGET_EXISTS` when a database is there. @default false */
+  readonly mustBeMissing?: boolean
   readonly reserveBytes: number
   /** Longest to wait for writers, in ms. */
   readonly busyTimeoutMs: number
 }
 
+/** Where a publish is; each is a moment at which a crash leaves the old or the new database, whole. */
+export type PublishStep =
+  | 'looked'
+  | 'set-aside'
+  | 'linked'
+  | 'safety-draft'
+  | 'intent'
+  | 'journal-mode'
+  | 'locked'
+  | 'safety-copy'
+  | 'first-page'
+  | 'middle'
+  | 'committed'
+
 export type PublishProgress =
-  | { readonly kind: 'step'; readonly step: string }
+  | { readonly kind: 'step'; readonly step: PublishStep }
   | { readonly kind: 'progress'; readonly pages: number; readonly totalPages: number }
 
 export interface Published {

@@ -55,13 +55,22 @@ export function spawnChild<T extends MethodTable>(options: SpawnOptions): Child<
       hint: 'The app was bundled without it. Mark @sqlite-backup/core as external in your bundler (esbuild: --external:@sqlite-backup/*).',
     })
   }
-  const { NODE_OPTIONS: _inherited, NODE_CHANNEL_FD: _channel, ...env } = process.env
+  const env = scrubbedEnv()
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...(options.execArgv ?? []), entry], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', options.withInput ? 'pipe' : 'ignore'],
     serialization: 'advanced',
     env: { ...env, ...options.env },
   })
   return attach(child, options)
+}
+
+// What Node itself would read from a parent's environment. NODE_OPTIONS: `--import` hooks would recurse. NODE_CHANNEL_…:
+// Node appends its own, but the first of two equal names wins. NODE_UNIQUE_ID: the child of a cluster worker would
+// take itself for another worker.
+const INHERITED_BY_NODE = ['NODE_OPTIONS', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_UNIQUE_ID']
+
+function scrubbedEnv(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !INHERITED_BY_NODE.includes(name)))
 }
 
 function attach<T extends MethodTable>(child: ChildProcess, options: SpawnOptions): Child<T> {

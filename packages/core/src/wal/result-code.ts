@@ -9,6 +9,7 @@ export const SQLITE = {
   CORRUPT: 11,
   FULL: 13,
   CANTOPEN: 14,
+  PROTOCOL: 15,
   NOTADB: 26,
 } as const
 

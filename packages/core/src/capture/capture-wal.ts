@@ -1,0 +1,129 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { BackupError } from '../errors.ts'
+import type { BodyWriter } from './body-writer.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { imageBytes } from './image.ts'
+import type { LiveDatabase } from './live-database.ts'
+import { pinWal, type WalPin } from './pin-wal.ts'
+import type { CaptureBackup, CapturedBackup, CaptureProgress } from './protocol.ts'
+import { pumpImage } from './pump-image.ts'
+import { openRawCopy } from './raw-copy.ts'
+import { openWalImage, type WalImage } from './read-wal-image.ts'
+import { headerFacts, schemaFacts } from './source-facts.ts'
+
+export interface CaptureTask {
+  readonly live: LiveDatabase
+  readonly params: CaptureBackup
+  readonly pageSize: number
+  readonly startBody: (plainSizeBytes: number) => Promise<BodyWriter>
+  readonly emit: (event: CaptureProgress) => void
+  readonly signal: AbortSignal
+}
+
+export type Captured = Omit<CapturedBackup, 'plain' | 'stored'> & { readonly body: BodyWriter }
+
+const PIN_ATTEMPTS = 50
+
+/**
+ * Captures a WAL database under a pin. Undefined when it is not in WAL mode (any more).
+ * @throws BackupError `DATABASE_BUSY`, `DATABASE_REPLACED`, `DATABASE_UNREADABLE`, `SPOOL_NO_SPACE`, `ABORTED`
+ */
+export async function captureWal(task: CaptureTask): Promise<Captured | undefined> {
+  const { live, signal, emit } = task
+  const pinned = await pinImage(task, live.connect())
+  if (pinned === undefined) return undefined
+  const { pin, image } = pinned
+  try {
+    const began = performance.now()
+    const facts = await headerFacts(image, live.path)
+    const source = {
+      ...facts,
+      journalMode: 'wal' as const,
+      ...schemaFacts(pin.connection, live.path, facts.schemaCookie),
+    }
+    const fingerprint = fingerprintOf(live, pin.index)
+    const plainSizeBytes = imageBytes(image)
+    const at = pin.at.toISOString()
+    const body = await task.startBody(plainSizeBytes)
+    emit({ kind: 'pinned', at, source, plainSizeBytes, maxStoredBytes: maxStoredBytes(plainSizeBytes) })
+    const pinnedMs = await encodeWithin(task, image, body, () => {
+      live.checkSame()
+      image.checkUndisturbed()
+      pin.release()
+      return performance.now() - began
+    })
+    return { source, at, pinnedMs, blockedMs: 0, fingerprint, body }
+  } finally {
+    pin.release()
+    image.close()
+  }
+}
+
+/**
+ * Encodes the image under the pin. As soon as that threatens to take longer than `maxPinMs`, the rest is copied raw, at
+ * the disk's speed, the pin let go, and the copy encoded.
+ */
+async function encodeWithin(
+  { params, signal }: CaptureTask,
+  image: WalImage,
+  body: BodyWriter,
+  unpin: () => number,
+): Promise<number> {
+  const began = performance.now()
+  const isTooSlow = (nextPage: number): boolean => {
+    const elapsedMs = performance.now() - began
+    // The first moments say little: threads are still being filled.
+    if (elapsedMs < params.maxPinMs / 10) return false
+    return (elapsedMs * image.pageCount) / (nextPage - 1) > params.maxPinMs
+  }
+  const nextPage =
+    params.maxPinMs <= 0
+      ? 1
+      : await pumpImage(image, body.write, {
+          firstPage: 1,
+          afterChunk: (next) => (isTooSlow(next) ? 'stop' : 'go on'),
+          signal,
+        })
+  if (nextPage > image.pageCount) return unpin()
+  const copy = await openRawCopy(image, nextPage, params, signal)
+  if (copy === undefined) {
+    // No room for a raw copy: a longer pin is the smaller evil.
+    await pumpImage(image, body.write, { firstPage: nextPage, signal })
+    return unpin()
+  }
+  try {
+    const pinnedMs = unpin()
+    await pumpImage(copy, body.write, { firstPage: nextPage, signal })
+    return pinnedMs
+  } finally {
+    await copy.close()
+  }
+}
+
+async function pinImage(
+  { live, pageSize, signal }: CaptureTask,
+  connection: DatabaseSync,
+): Promise<{ pin: WalPin; image: WalImage } | undefined> {
+  for (let attempt = 0; attempt < PIN_ATTEMPTS; attempt++) {
+    const pin = await pinWal(live, connection, signal)
+    if (pin === undefined) return undefined
+    try {
+      const image = openWalImage(live, pin.index, { pageSize, isBackfilled: pin.isBackfilled, signal })
+      if (image !== undefined) return { pin, image }
+    } catch (error) {
+      pin.release()
+      throw error
+    }
+    // A log that held nothing newer than our mark may be reset under us; the next pin sees the new one.
+    pin.release()
+  }
+  live.checkSame()
+  throw new BackupError('DATABASE_REPLACED', `The -wal and -shm of ${live.path} do not belong together.`, {
+    hint: 'Something other than SQLite deleted or replaced one of them. Restart the app, then try again.',
+  })
+}
+
+// Incompressible pages cost a few bytes per zstd block and age chunk, and a seek table entry per frame: 1 % covers all.
+export function maxStoredBytes(plainSizeBytes: number): number {
+  return Math.ceil(plainSizeBytes * 1.01) + 1024 * 1024
+}

@@ -1,0 +1,162 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { BackupError, isBackupError } from '../errors.ts'
+import { processEntry } from '../rpc/entry.ts'
+import type { EventOf } from '../rpc/messages.ts'
+import { type CallControl, type Child, spawnChild } from '../rpc/spawn-child.ts'
+import type { CaptureMethods } from './protocol.ts'
+
+type Call<M extends keyof CaptureMethods> = (
+  params: CaptureMethods[M]['params'],
+  control?: CallControl<EventOf<CaptureMethods, M>>,
+) => Promise<CaptureMethods[M]['result']>
+
+/**
+ * The engine's only face of the capture process. The process starts with the first call, lingers a few seconds after the
+ * last one and never keeps this one alive; only a pending call does.
+ *
+ * Every call throws BackupError: what the method throws, `CAPTURE_ENTRY_MISSING`, `CAPTURE_DIED` (the next call starts a
+ * new process), `SQLITE_TOO_OLD`, `UNSUPPORTED_PLATFORM`, `CLOSED`, `ABORTED`.
+ */
+export type CaptureClient = { readonly [M in keyof CaptureMethods]: Call<M> } & {
+  /** The process id of the capture process, when there is one. */
+  readonly pid: number | undefined
+  /** Lets the capture process go; it finishes nothing. */
+  close(): Promise<void>
+}
+
+export interface CaptureClientOptions {
+  /** How much memory the capture process may use. @default 'default' */
+  readonly profile?: 'default' | 'small'
+  /** How long an idle capture process stays. @default 3000 */
+  readonly lingerMs?: number
+  /** For tests: the file the process starts with. */
+  readonly entry?: URL
+  /** For tests: more environment for the process. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+const LINGER_MS = 3_000
+const FIRST_BACK_OFF_MS = 100
+const MAX_BACK_OFF_MS = 5_000
+/** A process that lived this long was well: the next death starts the back-off anew. */
+const WELL_AFTER_MS = 30_000
+
+/**
+ * @example
+ * const capture = createCaptureClient({ profile: 'small' })
+ * const { journalMode } = await capture.inspect({ path: './app.db' })
+ * await capture.close()
+ */
+export function createCaptureClient(options: CaptureClientOptions = {}): CaptureClient {
+  const { profile = 'default', lingerMs = LINGER_MS } = options
+  let child: Child<CaptureMethods> | undefined
+  let pending = 0
+  let backOffMs = 0
+  let isClosed = false
+  let lingering: NodeJS.Timeout | undefined
+  // A lock lives in the process that took it: that one must stay, and when it dies the lock is gone.
+  const locks = new Map<string, Child<CaptureMethods>>()
+
+  const start = (): Child<CaptureMethods> => {
+    const started = spawnChild<CaptureMethods>({
+      name: 'capture',
+      entry: options.entry ?? processEntry('capture'),
+      execArgv: nodeFlags[profile],
+      env: { ...environment[profile], ...options.env },
+    })
+    const startedAt = performance.now()
+    child = started
+    started.exited.then(() => {
+      for (const [spoolDir, holder] of locks) if (holder === started) locks.delete(spoolDir)
+      if (child !== started) return
+      child = undefined
+      const livedMs = performance.now() - startedAt
+      backOffMs =
+        livedMs > WELL_AFTER_MS ? FIRST_BACK_OFF_MS : Math.min(MAX_BACK_OFF_MS, backOffMs * 2 || FIRST_BACK_OFF_MS)
+    })
+    return started
+  }
+
+  const letGo = (): Promise<void> => {
+    const leaving = child
+    child = undefined
+    backOffMs = 0
+    return leaving?.close() ?? Promise.resolve()
+  }
+
+  const linger = (): void => {
+    if (pending > 0 || locks.size > 0 || child === undefined) return
+    lingering = setTimeout(letGo, lingerMs)
+    lingering.unref()
+  }
+
+  const call = async <M extends keyof CaptureMethods>(
+    method: M,
+    params: CaptureMethods[M]['params'],
+    control: CallControl<EventOf<CaptureMethods, M>> = {},
+  ): Promise<CaptureMethods[M]['result']> => {
+    if (isClosed) throw new BackupError('CLOSED', 'The engine is closed.')
+    if (process.platform === 'win32') throw unsupported()
+    clearTimeout(lingering)
+    pending += 1
+    try {
+      if (child === undefined && backOffMs > 0) await delay(backOffMs, undefined, { signal: control.signal })
+      const current = child ?? start()
+      const result = await current.call(method, params, control)
+      track(method, params, current)
+      return result
+    } finally {
+      pending -= 1
+      linger()
+    }
+  }
+
+  const track = (method: keyof CaptureMethods, params: unknown, holder: Child<CaptureMethods>): void => {
+    const spoolDir = (params as { readonly spoolDir?: string } | undefined)?.spoolDir ?? ''
+    if (method === 'lock') locks.set(spoolDir, holder)
+    if (method === 'unlock') locks.delete(spoolDir)
+  }
+
+  return {
+    get pid() {
+      return child?.pid
+    },
+    hello: (params, control) => call('hello', params, control),
+    lock: (params, control) => call('lock', params, control),
+    async unlock(params, control) {
+      // Its holder died, and the kernel freed it.
+      if (!locks.has(params.spoolDir)) return
+      try {
+        await call('unlock', params, control)
+      } catch (error) {
+        if (!isBackupError(error, 'CAPTURE_DIED') && !isBackupError(error, 'CLOSED')) throw error
+      }
+    },
+    inspect: (params, control) => call('inspect', params, control),
+    backup: (params, control) => call('backup', params, control),
+    publish: (params, control) => call('publish', params, control),
+    recoverPublish: (params, control) => call('recoverPublish', params, control),
+    async close() {
+      isClosed = true
+      clearTimeout(lingering)
+      await letGo()
+    },
+  }
+}
+
+// Buffers live outside V8's heap; what is in it are small objects. A small young generation keeps the process small.
+const nodeFlags = {
+  default: ['--max-old-space-size=96'],
+  small: ['--max-old-space-size=48', '--max-semi-space-size=1'],
+} as const
+
+const environment = {
+  default: { MALLOC_ARENA_MAX: '2' },
+  small: { MALLOC_ARENA_MAX: '1' },
+} as const
+
+function unsupported(): BackupError {
+  return new BackupError('UNSUPPORTED_PLATFORM', 'sqlite-backup does not run on Windows.', {
+    hint: 'It needs Linux or macOS; WSL works.',
+  })
+}

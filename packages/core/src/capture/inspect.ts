@@ -1,0 +1,94 @@
+import { fstatSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { isBackupError } from '../errors.ts'
+import { createFrameScanner } from '../wal/frame-scanner.ts'
+import { frameHeaderBytes, frameOffset } from '../wal/wal-header.ts'
+import { fingerprintOf, type LogPosition } from './fingerprint.ts'
+import { attachLive, type LiveDatabase } from './live-database.ts'
+import { probeHeader } from './probe-header.ts'
+import type { Inspection } from './protocol.ts'
+import { openWal, readWalIndex } from './wal-files.ts'
+
+/**
+ * What the files say by their bytes, without SQLite.
+ * @throws BackupError `DATABASE_ENCRYPTED`, `DATABASE_INVALID`, `DATABASE_UNREADABLE`
+ */
+export function inspect(path: string): Inspection {
+  let live: LiveDatabase
+  try {
+    live = attachLive(path)
+  } catch (error) {
+    if (!isBackupError(error, 'DATABASE_MISSING')) throw error
+    return { state: 'missing', sizeBytes: 0, walSizeBytes: 0, device: deviceOfFolder(path) }
+  }
+  try {
+    const { device } = live
+    const header = probeHeader(live)
+    if (header === undefined) return { state: 'empty', sizeBytes: 0, walSizeBytes: 0, device }
+    const { journalMode, pageSize } = header
+    const fileBytes = fstatSync(live.fd).size
+    if (journalMode === 'rollback') {
+      const fingerprint = fingerprintOf(live, undefined)
+      return { state: 'database', journalMode, pageSize, sizeBytes: fileBytes, walSizeBytes: 0, fingerprint, device }
+    }
+    const log = readLog(live)
+    return {
+      state: 'database',
+      journalMode,
+      pageSize,
+      sizeBytes: Math.max(fileBytes, (log?.pages ?? 0) * pageSize),
+      walSizeBytes: log?.sizeBytes ?? 0,
+      fingerprint: fingerprintOf(live, log?.position),
+      device,
+    }
+  } finally {
+    live.detach()
+  }
+}
+
+interface Log {
+  readonly sizeBytes: number
+  /** Pages of the database after the last commit; 0 when not known. */
+  readonly pages: number
+  readonly position: LogPosition | undefined
+}
+
+/** Where the log ends: by the wal-index when it is there and belongs to the log, else by following the frames. */
+function readLog(live: LiveDatabase): Log | undefined {
+  const wal = openWal(live)
+  if (wal === undefined) return undefined
+  try {
+    const sizeBytes = statSync(`${live.realPath}-wal`, { throwIfNoEntry: false })?.size ?? 0
+    const header = wal.header()
+    const index = readWalIndex(live)
+    if (
+      index !== undefined &&
+      (header === undefined || (index.salt1 === header.salt1 && index.salt2 === header.salt2))
+    ) {
+      return { sizeBytes, pages: index.nPage, position: index }
+    }
+    if (header === undefined) return { sizeBytes, pages: 0, position: undefined }
+    const scanner = createFrameScanner(header)
+    const frame = Buffer.allocUnsafe(header.pageSize + frameHeaderBytes)
+    let pages = 0
+    let position: LogPosition = { ...header, mxFrame: 0, frameChecksum: header.checksum }
+    while (wal.readAt(frame, frameOffset(scanner.frame + 1, header.pageSize)) === frame.length) {
+      const isValid = scanner.scan(frame, ({ commitPages }) => {
+        if (commitPages > 0) pages = commitPages
+      })
+      if (!isValid) break
+      if (frame.readUInt32BE(4) > 0) position = { ...header, mxFrame: scanner.frame, frameChecksum: scanner.checksum }
+    }
+    return { sizeBytes, pages, position }
+  } finally {
+    wal.close()
+  }
+}
+
+function deviceOfFolder(path: string): number {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    const stats = statSync(folder, { throwIfNoEntry: false })
+    if (stats !== undefined) return stats.dev
+    if (folder === dirname(folder)) return 0
+  }
+}

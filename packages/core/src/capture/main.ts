@@ -1,0 +1,56 @@
+// The capture process: the only one that opens a live database. Started by client.ts.
+import { type HandlerContext, type Handlers, serve } from '../rpc/serve.ts'
+import { captureBackup } from './backup.ts'
+import { inspect } from './inspect.ts'
+import { createSpoolLocks } from './lock.ts'
+import type { CaptureMethods } from './protocol.ts'
+import { publish } from './publish.ts'
+import { recoverPublish } from './publish-intent.ts'
+import { runtimeProblem, sqliteVersion } from './runtime.ts'
+
+const sqlite = sqliteVersion()
+const problem = runtimeProblem(process.platform, sqlite)
+const locks = createSpoolLocks()
+const running = new Set<Promise<unknown>>()
+
+// A parent that is gone aborts the calls; they remove their half-written files before this process leaves.
+const LEAVE_WITHIN_MS = 3_000
+
+const checked =
+  <P, R, E>(handler: (params: P, context: HandlerContext<E>) => Promise<R> | R) =>
+  async (params: P, context: HandlerContext<E>): Promise<R> => {
+    if (problem !== undefined) throw problem
+    const work = Promise.resolve(handler(params, context))
+    running.add(work)
+    try {
+      return await work
+    } finally {
+      running.delete(work)
+    }
+  }
+
+const handlers: Handlers<CaptureMethods> = {
+  hello: checked(() => ({ sqlite, node: process.versions.node, pid: process.pid })),
+  lock: checked(async ({ spoolDir, waitMs }, { signal }) => {
+    await locks.lock(spoolDir, waitMs, signal)
+    return undefined
+  }),
+  unlock: checked(({ spoolDir }) => {
+    locks.unlock(spoolDir)
+    return undefined
+  }),
+  inspect: checked(({ path }) => inspect(path)),
+  backup: checked(captureBackup),
+  publish: checked(publish),
+  recoverPublish: checked(async ({ spoolDir }) => {
+    const recovered = await recoverPublish(spoolDir)
+    return recovered === undefined ? {} : { recovered }
+  }),
+}
+
+serve<CaptureMethods>(handlers, {
+  async onLeave() {
+    const timer = new Promise((resolve) => setTimeout(resolve, LEAVE_WITHIN_MS))
+    await Promise.race([Promise.allSettled(running), timer])
+  },
+})
