@@ -36,7 +36,8 @@ export async function* decodeBody(
     if ((await reader.readSome(1)) !== undefined) {
       throw new BackupError('BODY_TOO_LONG', 'Bytes follow the end of the body.')
     }
-    const found: EncodeResult = { plain: plain.digest(), stored: stored.digest() }
+    const storedDigest = stored.digest()
+    const found = { plain: plain === stored ? storedDigest : plain.digest(), stored: storedDigest }
     checkDigest('stored', found.stored, expect.stored)
     checkDigest('plain', found.plain, expect.plain)
     return found
