@@ -1,0 +1,100 @@
+// The layers of docs/architecture.md, held. Arrows point down only.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { expect, test } from 'vitest'
+
+const src = import.meta.dirname
+
+/** Which rooms a room may import from, besides itself. `errors` and `events` may be imported by all. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  wal: [],
+  rpc: [],
+  storage: ['spool/durable', 'spool/space'],
+  codec: [],
+  spool: ['storage/storage'],
+  catalog: ['storage', 'codec', 'verify/record'],
+  config: ['storage', 'codec', 'catalog', 'spool'],
+  capture: ['wal', 'codec', 'spool', 'rpc', 'catalog/manifest', 'config/profile'],
+  work: ['wal/result-code', 'codec', 'spool', 'rpc', 'catalog/manifest', 'config/profile'],
+  backup: ['catalog', 'storage', 'codec', 'spool', 'capture/client', 'capture/protocol', 'config', 'engine-api'],
+  verify: ['catalog', 'storage', 'codec', 'spool', 'work/client', 'work/protocol', 'config'],
+  restore: [
+    'catalog',
+    'storage',
+    'codec',
+    'spool',
+    'capture/client',
+    'capture/protocol',
+    'work/client',
+    'work/protocol',
+    'config',
+    'engine-api',
+  ],
+}
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  readonly typeOnly: boolean
+}
+
+function sources(): string[] {
+  return readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.ts') && !file.endsWith('.test.ts'),
+  )
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(src, file), 'utf8')
+  return [...text.matchAll(/^(?:import|export)\s(type\s)?[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)/gm)].map(
+    (match) => {
+      const specifier = match[2] ?? match[3] ?? ''
+      const to = specifier.startsWith('.')
+        ? relative(src, join(src, dirname(file), specifier)).replace(/\.ts$/, '')
+        : specifier
+      return { from: file, to, typeOnly: match[1] !== undefined }
+    },
+  )
+}
+
+const imports = sources().flatMap(importsOf)
+const roomOf = (path: string): string => (path.includes('/') ? path.slice(0, path.indexOf('/')) : '')
+
+test('the sources are read at all', () => {
+  expect(imports.length).toBeGreaterThan(100)
+})
+
+test('no room imports from a room above it', () => {
+  const wrong = imports.filter(({ from, to }) => {
+    const room = roomOf(from)
+    if (room === '' || to.startsWith('node:') || !sources().includes(`${to}.ts`)) return false
+    if (roomOf(to) === room || to === 'errors' || to === 'events') return false
+    return !(allowed[room] ?? []).some((arrow) => to === arrow || to.startsWith(`${arrow}/`))
+  })
+  expect(wrong).toEqual([])
+})
+
+test('only the capture and work processes load SQLite', () => {
+  const users = imports.filter(({ to }) => to === 'node:sqlite').map(({ from }) => roomOf(from))
+  expect([...new Set(users)].sort()).toEqual(['capture', 'work'])
+})
+
+test('the engine reaches the child processes only through their clients and protocols', () => {
+  const faces = ['capture/client', 'capture/protocol', 'work/client', 'work/protocol']
+  const inside = imports.filter(({ from, to }) => {
+    const target = roomOf(to)
+    return (
+      (target === 'capture' || target === 'work') &&
+      roomOf(from) !== 'capture' &&
+      roomOf(from) !== 'work' &&
+      !faces.includes(to)
+    )
+  })
+  expect(inside).toEqual([])
+})
+
+test('zod stays in the config room, and no cloud SDK or web framework is known here', () => {
+  const packages = imports.filter(({ to }) => !to.startsWith('node:') && !sources().includes(`${to}.ts`))
+  expect(packages.filter(({ from, to }) => to === 'zod' && roomOf(from) !== 'config')).toEqual([])
+  expect([...new Set(packages.map(({ to }) => to))].sort()).toEqual(['age-encryption', 'vitest', 'zod'])
+})

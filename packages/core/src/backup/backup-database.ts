@@ -1,0 +1,173 @@
+import { chooseTier } from '../catalog/choose-tier.ts'
+import type { NamedStorage } from '../catalog/first-answering.ts'
+import type { Tier } from '../catalog/manifest.ts'
+import { assertBackupName } from '../catalog/names.ts'
+import { listRecords } from '../catalog/records.ts'
+import { summarizeRecords } from '../catalog/summarize-records.ts'
+import { revealEncryption } from '../config/secret.ts'
+import { databaseOf, type EngineContext, reserveBytesOf, runOf } from '../context.ts'
+import type { BackupOptions, BackupResult } from '../engine-api.ts'
+import { engineFacts } from '../engine-facts.ts'
+import { BackupError, isBackupError, serializeError } from '../errors.ts'
+import { throttled } from '../progress.ts'
+import { makeDirDurably } from '../spool/durable.ts'
+import { readSpoolState } from '../spool/state.ts'
+import { checkLineage } from './check-lineage.ts'
+import { type RunBackup, type RunBackupEvent, runBackup } from './run-backup.ts'
+import { storePending } from './store-pending.ts'
+
+const DEFAULT_LOCK_WAIT_MS = 60_000
+
+/** One backup of one configured database into the configured storages, with its events. */
+export async function backupDatabase(
+  context: EngineContext,
+  name: string | undefined,
+  options: BackupOptions,
+  signal: AbortSignal,
+): Promise<BackupResult> {
+  const { bus } = context
+  const database = databaseOf(context, name)
+  const storages = chosenStorages(context.storages, options.to)
+  if (options.name !== undefined) assertBackupName(options.name)
+  const event = runOf(context, database.name)
+  const trigger = options.trigger ?? 'manual'
+  const tier = options.tier ?? 'manual'
+  const report = throttled((progress: Extract<RunBackupEvent, { kind: 'capturing' | 'uploading' }>) => {
+    const { kind, doneBytes, totalBytes } = progress
+    const where = kind === 'uploading' ? { storage: progress.storage } : {}
+    bus.emit('backup.progress', {
+      ...event(),
+      phase: kind === 'capturing' ? 'capture' : 'upload',
+      ...where,
+      doneBytes,
+      totalBytes,
+    })
+  })
+
+  bus.emit('backup.started', { ...event(), trigger, tier })
+  try {
+    const { spoolDir } = database
+    await makeDirDurably(spoolDir)
+    if (!options.dryRun) await warnOfForks()
+    const run: RunBackup = {
+      database: database.name,
+      path: database.path,
+      spoolDir,
+      storages,
+      tier: tier === 'scheduled' ? (at) => scheduledTier(storages, database.name, at, signal) : tier,
+      trigger,
+      ...pick(options, ['name', 'actor', 'job']),
+      ...(await settingsOf(context, spoolDir)),
+      lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+      ifChanged: options.ifChanged ?? false,
+      signal,
+      onEvent: (progress) => {
+        if (progress.kind !== 'storage-failed')
+          return report(progress.kind === 'uploading' ? progress.storage : '', progress)
+        const error = serializeError(progress.error)
+        bus.emit('storage.failed', { ...event(), storage: progress.storage, operation: 'backup', error })
+      },
+    }
+    const result = await runBackup(run, context.capture)
+    if (result.manifest !== undefined) {
+      const { id, plain, stored } = result.manifest
+      bus.emit('backup.succeeded', {
+        ...event(),
+        id,
+        tier: result.manifest.tier,
+        trigger,
+        storages: result.storages.filter((each) => each.ok).map((each) => each.storage),
+        plainSizeBytes: plain.sizeBytes,
+        storedSizeBytes: stored.sizeBytes,
+        durationMs: result.durationMs,
+      })
+    }
+    // What an earlier run could not bring away gets another chance now that storages answer.
+    await storePending(spoolDir, { storages, signal })
+    return result
+  } catch (error) {
+    bus.emit('backup.failed', { ...event(), error: serializeError(error) })
+    throw error
+  }
+
+  async function warnOfForks(): Promise<void> {
+    const { writer, parent } = await readSpoolState(database.spoolDir)
+    const mine = { writer, ...pick({ parent, environment: context.config.environment }, ['parent', 'environment']) }
+    await Promise.all(
+      storages.map(async (each) => {
+        try {
+          const tips = await checkLineage(each, database.name, mine, { signal })
+          if (tips !== undefined) bus.emit('lineage.forked', { ...event(), storage: each.name, tips })
+        } catch (error) {
+          // A storage that cannot be asked will say so when the backup is put there.
+          if (isBackupError(error, 'ENVIRONMENT_MISMATCH') || isBackupError(error, 'ABORTED')) throw error
+        }
+      }),
+    )
+  }
+}
+
+/** The part of a run that the configuration decides. */
+async function settingsOf({ config, capture }: EngineContext, spoolDir: string) {
+  const { sqlite } = await capture.hello(undefined)
+  const encryption = config.encryption === undefined ? undefined : revealEncryption(config.encryption)
+  return {
+    require: config.require,
+    ...pick(config, ['environment', 'appVersion']),
+    engine: engineFacts(sqlite),
+    compression: config.compression.format,
+    level: config.compression.level,
+    ...(encryption === undefined ? {} : { encryption }),
+    profile: config.profile,
+    maxPinMs: config.maxPinMs,
+    maxBlockMs: config.maxBlockMs,
+    reserveBytes: await reserveBytesOf(config, spoolDir),
+  }
+}
+
+// When no storage can be asked, the backup must neither be forgotten within hours nor kept for ever.
+const TIER_WHEN_UNKNOWN: Tier = 'daily'
+
+async function scheduledTier(
+  storages: readonly NamedStorage[],
+  database: string,
+  at: Date,
+  signal: AbortSignal,
+): Promise<Tier> {
+  for (const { storage } of storages) {
+    try {
+      return await chooseTier(storage, database, at, {
+        signal,
+        isGood: async (entry) => !summarizeRecords(await listRecords(storage, entry, { signal })).isBad,
+      })
+    } catch (error) {
+      if (!isBackupError(error) || error.code === 'ABORTED') throw error
+    }
+  }
+  return TIER_WHEN_UNKNOWN
+}
+
+function chosenStorages(storages: readonly NamedStorage[], to: readonly string[] | undefined): readonly NamedStorage[] {
+  if (storages.length === 0) {
+    throw new BackupError('CONFIG_INVALID', 'No storage is configured, so there is nowhere to put a backup.', {
+      hint: 'Add one under `storages`, or name one with --to.',
+    })
+  }
+  const unknown = to?.find((name) => !storages.some((each) => each.name === name))
+  if (unknown !== undefined) {
+    throw new BackupError('USAGE', `There is no storage "${unknown}" in the configuration.`, {
+      hint: `It has: ${storages.map((each) => each.name).join(', ')}.`,
+    })
+  }
+  return to === undefined ? storages : storages.filter((each) => to.includes(each.name))
+}
+
+/** The named properties that are set. */
+function pick<T extends object, K extends keyof T>(
+  from: T,
+  keys: readonly K[],
+): { [P in K]?: Exclude<T[P], undefined> } {
+  const picked: { [P in K]?: Exclude<T[P], undefined> } = {}
+  for (const key of keys) if (from[key] !== undefined) picked[key] = from[key] as Exclude<T[K], undefined>
+  return picked
+}

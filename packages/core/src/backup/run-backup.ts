@@ -1,0 +1,231 @@
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CaptureClient } from '../capture/client.ts'
+import type { Inspection } from '../capture/protocol.ts'
+import { backupId } from '../catalog/backup-id.ts'
+import type { NamedStorage } from '../catalog/first-answering.ts'
+import { bodyKey } from '../catalog/keys.ts'
+import type { Manifest, Tier, Trigger } from '../catalog/manifest.ts'
+import type { Compression, Encryption } from '../codec/codec.ts'
+import type { Profile } from '../config/profile.ts'
+import type { BackupResult, StorageOutcome } from '../engine-api.ts'
+import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
+import { readSpoolState, type SpoolState, writeSpoolState } from '../spool/state.ts'
+import { buildManifest } from './build-manifest.ts'
+import { chooseEncoding } from './choose-encoding.ts'
+import { keepPending } from './pending.ts'
+import { spoolCapture } from './spool-capture.ts'
+import { storeBackup } from './store-backup.ts'
+
+export interface RunBackup {
+  readonly database: string
+  readonly path: string
+  readonly spoolDir: string
+  readonly storages: readonly NamedStorage[]
+  /** `all`: fails when one storage could not take it. `any`: one is enough. */
+  readonly require: 'all' | 'any'
+  /** A function when it depends on what the storages hold. */
+  readonly tier: Tier | ((at: Date) => Promise<Tier>)
+  readonly name?: string
+  readonly trigger: Trigger
+  readonly actor?: string
+  readonly job?: string
+  readonly environment?: string
+  readonly appVersion?: string
+  readonly engine: Manifest['engine']
+  readonly compression: Compression
+  readonly level: number
+  readonly encryption?: Encryption
+  readonly profile: Profile
+  readonly maxPinMs: number
+  readonly maxBlockMs: number
+  readonly reserveBytes: number
+  readonly lockWaitMs: number
+  /** Do nothing when the database is as it was at the last backup. */
+  readonly ifChanged: boolean
+  readonly signal?: AbortSignal
+  readonly onEvent?: (event: RunBackupEvent) => void
+}
+
+export type RunBackupEvent =
+  | { readonly kind: 'capturing'; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly kind: 'uploading'; readonly storage: string; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly kind: 'storage-failed'; readonly storage: string; readonly error: BackupError }
+
+/**
+ * Captures one image into one spool file and stores it everywhere, uploading while the file still grows. Holds the
+ * lock of the database from the first look to the last manifest.
+ * @throws BackupError `LOCKED`, `DATABASE_…`, `SPOOL_NO_SPACE`, `BACKUP_WOULD_BLOCK`, `BACKUP_FAILED`, `ABORTED`
+ */
+export async function runBackup(run: RunBackup, capture: CaptureClient): Promise<BackupResult> {
+  const began = performance.now()
+  const { spoolDir, signal } = run
+  await capture.lock({ spoolDir, waitMs: run.lockWaitMs }, { signal })
+  try {
+    const inspection = await capture.inspect({ path: run.path }, { signal })
+    requireDatabase(run, inspection)
+    const state = await readSpoolState(spoolDir)
+    if (run.ifChanged && inspection.fingerprint !== undefined && inspection.fingerprint === state.fingerprint) {
+      return { ...nothing, outcome: 'unchanged', id: state.parent ?? '', durationMs: performance.now() - began }
+    }
+    const tier = typeof run.tier === 'function' ? await run.tier(new Date()) : run.tier
+    const { manifest, outcomes, pinnedMs, blockedMs, fingerprint } = await captureAndStore(
+      run,
+      capture,
+      tier,
+      inspection,
+      state,
+    )
+    const failed = outcomes.filter((outcome) => !outcome.ok)
+    const stored = outcomes.length - failed.length
+    // Only once it is somewhere is it true that the present content has a backup.
+    if (stored > 0) await writeSpoolState(spoolDir, { writer: state.writer, parent: manifest.id, fingerprint })
+    if (stored === 0 || (run.require === 'all' && failed.length > 0)) throw notEverywhere(manifest.id, failed, stored)
+    return {
+      outcome: 'stored',
+      id: manifest.id,
+      manifest,
+      storages: outcomes,
+      durationMs: performance.now() - began,
+      pinnedMs,
+      blockedMs,
+      warnings: failed.map((outcome) => `${outcome.storage} does not have it: ${outcome.error?.message}`),
+    }
+  } finally {
+    await capture.unlock({ spoolDir })
+  }
+}
+
+const nothing = { storages: [], pinnedMs: 0, blockedMs: 0, warnings: [] } as const
+
+async function captureAndStore(
+  run: RunBackup,
+  capture: CaptureClient,
+  tier: Tier,
+  inspection: Inspection,
+  state: SpoolState,
+) {
+  const random = randomBytes(8)
+  const spoolFile = join(run.spoolDir, `${random.toString('hex')}.body`)
+  const maxStoredBytes = worstCaseBytes(inspection.sizeBytes)
+  // One controller for capture and uploads: when one side fails for good, the other must not linger.
+  const stop = new AbortController()
+  const signal = run.signal === undefined ? stop.signal : AbortSignal.any([run.signal, stop.signal])
+  try {
+    const spooled = spoolCapture(
+      capture,
+      {
+        path: run.path,
+        spoolFile,
+        encode: chooseEncoding({ ...run, maxStoredBytes }),
+        maxPinMs: run.maxPinMs,
+        maxBlockMs: run.maxBlockMs,
+        reserveBytes: run.reserveBytes,
+      },
+      {
+        maxStoredBytes,
+        signal,
+        onProgress: (doneBytes) => run.onEvent?.({ kind: 'capturing', doneBytes, totalBytes: inspection.sizeBytes }),
+      },
+    )
+    const created = new Date((await spooled.pinned).at)
+    const id = backupId(created, random)
+    const key = bodyKey({
+      database: run.database,
+      tier,
+      created,
+      id,
+      compression: run.compression,
+      encrypted: run.encryption !== undefined,
+    })
+    const lineage = {
+      writer: state.writer,
+      ...(run.environment === undefined ? {} : { environment: run.environment }),
+      ...(state.parent === undefined ? {} : { parent: state.parent }),
+    }
+    const manifest = spooled.captured.then((captured) => buildManifest({ ...run, tier, id, key, lineage, captured }))
+    manifest.catch(() => {}) // Awaited below; the uploads that wait for it may be gone by then.
+    let totalBytes = maxStoredBytes
+    const uploads = run.storages.map(({ name, storage }) =>
+      storeBackup({
+        storage,
+        key,
+        body: spooled.body,
+        manifest,
+        signal,
+        onProgress: (doneBytes) => run.onEvent?.({ kind: 'uploading', storage: name, doneBytes, totalBytes }),
+      }).then(
+        (stored): StorageOutcome => ({ storage: name, ok: true, ...stored }),
+        (error: unknown): StorageOutcome => {
+          const failure = asBackupError(error, name)
+          run.onEvent?.({ kind: 'storage-failed', storage: name, error: failure })
+          return { storage: name, ok: false, error: serializeError(failure) }
+        },
+      ),
+    )
+    const captured = await spooled.captured
+    totalBytes = captured.stored.sizeBytes
+    const outcomes = await Promise.all(uploads)
+    run.signal?.throwIfAborted()
+    const missing = outcomes.filter((outcome) => !outcome.ok).map((outcome) => outcome.storage)
+    if (missing.length > 0)
+      await keepPending(run.spoolDir, { manifest: await manifest, storages: missing, file: spoolFile })
+    return {
+      manifest: await manifest,
+      outcomes,
+      pinnedMs: captured.pinnedMs,
+      blockedMs: captured.blockedMs,
+      fingerprint: captured.fingerprint,
+    }
+  } catch (error) {
+    if (run.signal?.aborted) {
+      throw new BackupError('ABORTED', 'The backup was aborted. Nothing half-done is visible anywhere.', {
+        cause: error,
+      })
+    }
+    throw error
+  } finally {
+    stop.abort()
+    await rm(spoolFile, { force: true })
+  }
+}
+
+function requireDatabase(run: RunBackup, inspection: Inspection): void {
+  if (inspection.state === 'missing') {
+    throw new BackupError('DATABASE_MISSING', `There is no database at ${run.path}.`, {
+      hint: 'Check the path. If the app creates it later, the next run will find it.',
+    })
+  }
+  if (inspection.state === 'empty') {
+    throw new BackupError('DATABASE_EMPTY', `${run.path} has 0 bytes: there is nothing to back up yet.`, {
+      hint: 'SQLite writes the file with the first table. The next run will find it.',
+    })
+  }
+}
+
+// Incompressible pages cost a few bytes per zstd block and age chunk, and a seek table entry per frame: 1 % covers all.
+function worstCaseBytes(plainBytes: number): number {
+  return Math.ceil(plainBytes * 1.01) + 1024 * 1024
+}
+
+function asBackupError(error: unknown, storage: string): BackupError {
+  if (isBackupError(error)) return error
+  return new BackupError('STORAGE_FAILED', `${storage}: ${messageOf(error)}`, { cause: error })
+}
+
+function notEverywhere(id: string, failed: readonly StorageOutcome[], stored: number): BackupError {
+  const reasons = failed.map((outcome) => `${outcome.storage}: ${outcome.error?.message}`).join(' · ')
+  const first = failed[0]?.error
+  return new BackupError(
+    'BACKUP_FAILED',
+    `Backup ${id} did not reach ${failed.map((each) => each.storage).join(', ')}. ${reasons}`,
+    {
+      hint:
+        first?.hint ??
+        (stored > 0
+          ? 'The other storages have it. It waits in the spool for the rest.'
+          : 'It waits in the spool and goes up with the next run.'),
+    },
+  )
+}
