@@ -117,6 +117,7 @@ function codeOf(facts: ErrorFacts, { key, operation, onPrecondition }: CallFacts
   if (status === 501 || status === 405) return 'STORAGE_UNSUPPORTED'
   if (status === 507) return 'STORAGE_FULL'
   if (status !== undefined && (status >= 500 || [408, 417, 425, 429].includes(status))) return 'UNAVAILABLE'
+  if (/Region is missing/.test(message)) return 'CONFIG_INVALID'
   if (certificateCode.test(code)) return 'STORAGE_FAILED'
   // HPE_* and ERR_SSL_*: an answer spoilt on the way.
   if (networkCodes.has(code) || /^(HPE_|ERR_SSL_|ERR_TLS_)/.test(code)) return 'UNAVAILABLE'
@@ -130,6 +131,7 @@ function hintFor(code: ErrorCode, { name, code: errno, headers, status }: ErrorF
   if (/ProviderError$/.test(name)) {
     return 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, or give `credentials`.'
   }
+  if (code === 'CONFIG_INVALID') return 'Set `region`, or AWS_REGION.'
   const region = headers['x-amz-bucket-region']
   if (region !== undefined && (status === 301 || status === 307 || status === 400))
     return `The bucket lies in ${region}: set \`region\`.`
