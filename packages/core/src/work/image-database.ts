@@ -42,7 +42,9 @@ export function listTables(database: DatabaseSync): readonly TableFacts[] {
 /** Lower-case hex SHA-256 over the SQL of every schema object, in the order of type and name, each ended by a zero byte. */
 export function schemaHash(database: DatabaseSync): string {
   const hash = createHash('sha256')
-  const statement = database.prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name')
+  const statement = database.prepare(
+    'SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name, tbl_name',
+  )
   for (const row of statement.iterate()) hash.update(String(row.sql)).update('\0')
   return hash.digest('hex')
 }
