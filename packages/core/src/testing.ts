@@ -3,7 +3,10 @@
  *
  * @packageDocumentation
  */
+export { type Cue, type FaultyOptions, type FaultyStorage, faulty } from './storage/faulty.ts'
+export { memory } from './storage/memory.ts'
 export { type StorageSuiteOptions, storageSuite } from './storage/storage-suite.ts'
+export { type FakeClock, fakeClock } from './storage/testing/fake-clock.ts'
 export {
   type Direction,
   type Fault,
@@ -14,3 +17,4 @@ export {
 export { missingBinaries } from './storage/testing/missing-binaries.ts'
 export { hasRgw, type Rgw, type RgwOptions, startRgw } from './storage/testing/rgw.ts'
 export type { StorageTraits } from './storage/testing/suite/context.ts'
+export { type CountedStorage, type StorageOperation, withCount } from './storage/with-count.ts'
