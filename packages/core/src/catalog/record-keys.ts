@@ -3,6 +3,8 @@ import { idOf, parseTimeStamp, randomPattern, timeStamp } from './backup-id.ts'
 import { type BackupEntry, databaseFolder, dayFolder, stampText } from './keys.ts'
 import { unescapeName } from './names.ts'
 
+export type { CheckLevel }
+
 /** What the key of a record says about a backup. */
 export type RecordEntry =
   | {

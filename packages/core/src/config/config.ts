@@ -1,7 +1,7 @@
+import type { CheckLevel } from '../catalog/record-keys.ts'
 import type { Compression } from '../codec/codec.ts'
 import type { Logger } from '../events.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { CheckLevel } from '../verify/record.ts'
 import type { Profile, ProfileName } from './profile.ts'
 import type { Secret } from './secret.ts'
 import type { Duration, Size } from './units.ts'
@@ -107,6 +107,8 @@ export interface ResolvedConfig {
   readonly log?: Logger
   /** Absolute path of the config file, when there is one. */
   readonly file?: string
+  /** What is odd about the config, in sentences. */
+  readonly warnings: readonly string[]
   /** Where each value came from, by path (`compression.level`). */
   readonly origins: ReadonlyMap<string, Origin>
 }

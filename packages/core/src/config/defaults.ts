@@ -1,0 +1,156 @@
+/** Every default there is: code, docs/configuration.md, the JSON schema and `config check` all take them from here. */
+export const defaults = Object.freeze({
+  require: 'all',
+  compression: Object.freeze({ format: 'zst', level: Object.freeze({ zst: 3, gz: 6, none: 0 }) }),
+  verify: Object.freeze({ afterBackup: 'stored' }),
+  profile: 'auto',
+  maxPin: '5s',
+  maxBlock: '500ms',
+  spool: Object.freeze({ dir: '.sqlite-backup', reserve: '64MiB', reserveFraction: 0.05 }),
+  log: false,
+} as const)
+
+export interface OptionFacts {
+  /** What may be written. */
+  readonly type: string
+  /** The default in words. Absent: there is none. */
+  readonly default?: string
+  /** One sentence for the manual. */
+  readonly about: string
+  /** The environment variable that sets it. */
+  readonly variable?: string
+}
+
+/** Every option by its path, in the order of the manual; `*` stands for a name the user chooses. */
+export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
+  databases: {
+    type: 'object',
+    about: 'The databases, by name. The name is part of every key in a storage, so it should not change.',
+    variable: 'SQLITE_BACKUP_DB',
+  },
+  'databases.*': {
+    type: 'path, or object',
+    about: 'The path of the SQLite file, or an object with the options below.',
+  },
+  'databases.*.path': { type: 'path', about: 'The SQLite file. A relative path starts at the config file.' },
+  'databases.*.spool': {
+    type: 'path',
+    default: `\`${defaults.spool.dir}/<file>\` beside the database`,
+    about: 'Folder for the local files of this database alone.',
+  },
+  storages: {
+    type: 'object',
+    about: 'Where backups go, by name. The order is the order in which a restore asks them.',
+    variable: 'SQLITE_BACKUP_TO',
+  },
+  'storages.*': {
+    type: 'adapter or URL',
+    about: 'An adapter (`s3({ … })`, `filesystem({ … })`), a URL (`s3://bucket/prefix`) or a folder (`./backups`).',
+  },
+  require: {
+    type: '`all` or `any`',
+    default: `\`${defaults.require}\``,
+    about: 'Whether a backup succeeded when all storages have it, or when one has.',
+    variable: 'SQLITE_BACKUP_REQUIRE',
+  },
+  compression: { type: 'object', about: 'How backups are packed.' },
+  'compression.format': {
+    type: '`zst`, `gz` or `none`',
+    default: `\`${defaults.compression.format}\``,
+    about: 'zstd in seekable frames, gzip, or the database file as it is.',
+    variable: 'SQLITE_BACKUP_COMPRESSION',
+  },
+  'compression.level': {
+    type: 'number',
+    default: `\`${defaults.compression.level.zst}\` for zst, \`${defaults.compression.level.gz}\` for gz`,
+    about: '1 to 19 for zst, 1 to 9 for gz. Higher is smaller and slower.',
+    variable: 'SQLITE_BACKUP_LEVEL',
+  },
+  encryption: { type: 'object', about: 'Who can open backups. Without it: everybody who can read the storage.' },
+  'encryption.recipients': {
+    type: 'list of text',
+    about:
+      'age recipients (`age1…`). Each of them can open every backup; this machine cannot, unless it has an identity.',
+    variable: 'SQLITE_BACKUP_RECIPIENTS',
+  },
+  'encryption.passphrase': {
+    type: '`env()`',
+    about: 'A passphrase instead of recipients. Only from the environment.',
+    variable: 'SQLITE_BACKUP_PASSPHRASE',
+  },
+  'encryption.identities': {
+    type: '`env()`, or a list of it',
+    about:
+      'age identities (`AGE-SECRET-KEY-1…`), needed where backups are restored or proven. Only from the environment.',
+    variable: 'SQLITE_BACKUP_IDENTITY',
+  },
+  'encryption.identityFile': {
+    type: 'path',
+    about: 'A file of age identities, as `age-keygen` writes it.',
+    variable: 'SQLITE_BACKUP_IDENTITY_FILE',
+  },
+  verify: { type: 'object', about: 'How backups are checked.' },
+  'verify.afterBackup': {
+    type: '`stored`, `checked` or `proven`',
+    default: `\`${defaults.verify.afterBackup}\``,
+    about:
+      'Checked before a backup counts as done: the store has it; its bytes were read back and hashed; it was restored and SQLite looked at it.',
+    variable: 'SQLITE_BACKUP_VERIFY',
+  },
+  environment: {
+    type: 'text',
+    about:
+      'Like `production`, written into each backup. An engine of another environment does not write to the same place.',
+    variable: 'SQLITE_BACKUP_ENV',
+  },
+  appVersion: {
+    type: 'text',
+    about: 'The version of your app, like a git commit, written into each backup.',
+    variable: 'SQLITE_BACKUP_APP_VERSION',
+  },
+  profile: {
+    type: '`auto`, `default` or `small`',
+    default: `\`${defaults.profile}\``,
+    about: 'How much memory may be used. `auto` is `small` when the machine, or its container, has 512 MiB or less.',
+    variable: 'SQLITE_BACKUP_PROFILE',
+  },
+  maxPin: {
+    type: 'duration',
+    default: `\`${defaults.maxPin}\``,
+    about:
+      'Longest a backup may keep SQLite from recycling its WAL. If more is expected, it copies to the spool first and compresses later.',
+    variable: 'SQLITE_BACKUP_MAX_PIN',
+  },
+  maxBlock: {
+    type: 'duration',
+    default: `\`${defaults.maxBlock}\``,
+    about:
+      'Longest a database in rollback-journal mode may be locked against writers. If more is expected, the backup is refused.',
+    variable: 'SQLITE_BACKUP_MAX_BLOCK',
+  },
+  spool: { type: 'object', about: 'Our own files on local disk, on their way up.' },
+  'spool.dir': {
+    type: 'path',
+    default: `\`${defaults.spool.dir}\` beside each database`,
+    about: 'Folder for local files; each database gets a folder in it.',
+    variable: 'SQLITE_BACKUP_SPOOL',
+  },
+  'spool.reserve': {
+    type: 'size',
+    default: `\`${defaults.spool.reserve}\`, or ${defaults.spool.reserveFraction * 100} % of the volume if that is more`,
+    about: 'What always stays free on the volume of the spool.',
+    variable: 'SQLITE_BACKUP_RESERVE',
+  },
+  log: {
+    type: 'logger or `false`',
+    default: `\`${defaults.log}\``,
+    about: 'A logger of pino’s shape, like `pino()` or `fastify.log`.',
+  },
+})
+
+/** Variables that are no option of the config file. */
+export const variables: Readonly<Record<string, string>> = Object.freeze({
+  SQLITE_BACKUP: '`off` switches everything off, for tests and builds.',
+  SQLITE_BACKUP_CONFIG: 'The config file, instead of looking for one.',
+  SQLITE_BACKUP_RESTORE: 'The id, name or time that the next start should restore, once.',
+})

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { whyBadDatabaseName } from '../catalog/names.ts'
+import { isBackupError } from '../errors.ts'
+import type { Logger } from '../events.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Config } from './config.ts'
+import { options } from './defaults.ts'
+import { isSecret, type Secret } from './secret.ts'
+import { type Duration, parseDuration, parseSize, type Size } from './units.ts'
+
+const about = <T extends z.ZodType>(path: keyof typeof options, type: T): T => type.describe(options[path]?.about ?? '')
+
+const secret = z.custom<Secret>(isSecret, "should be env('NAME')")
+const envReference = z.strictObject({
+  env: z.string().min(1).describe('The name of an environment variable.'),
+  optional: z.boolean().optional().describe('Whether it may be missing.'),
+})
+const fromEnvironment = z.union([envReference, secret])
+const text = z.union([z.string().min(1, 'should not be empty'), envReference, secret])
+
+const duration = z.string().superRefine(whatParses(parseDuration)) as unknown as z.ZodType<Duration>
+const size = z.string().superRefine(whatParses(parseSize)) as unknown as z.ZodType<Size>
+
+const storageMethods = ['put', 'get', 'head', 'list', 'delete', 'fencing'] as const
+const storage = z.custom<Storage>((value) => hasFunctions(value, storageMethods), 'should be a storage')
+const logger = z.custom<Logger>(
+  (value) => hasFunctions(value, ['debug', 'info', 'warn', 'error']),
+  'should be a logger with debug, info, warn and error',
+)
+
+const databaseName = z.string().superRefine((name, context) => {
+  const reason = whyBadDatabaseName(name)
+  if (reason !== undefined) context.addIssue({ code: 'custom', message: `is no name for a database: ${reason}` })
+})
+const storageName = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'is no name for a storage: use letters, digits, "-" and "_"')
+
+/** What a config file, a flag or the environment may say. */
+export const configSchema = z.strictObject({
+  databases: about(
+    'databases',
+    z.record(
+      databaseName,
+      z.union([
+        text,
+        z.strictObject({
+          path: about('databases.*.path', text),
+          spool: about('databases.*.spool', z.string().min(1)).optional(),
+        }),
+      ]),
+    ),
+  ).optional(),
+  storages: about('storages', z.record(storageName, z.union([text, storage]))).optional(),
+  require: about('require', z.enum(['all', 'any'])).optional(),
+  compression: about(
+    'compression',
+    z.strictObject({
+      format: about('compression.format', z.enum(['zst', 'gz', 'none'])).optional(),
+      level: about('compression.level', z.int().min(1).max(19)).optional(),
+    }),
+  ).optional(),
+  encryption: about(
+    'encryption',
+    z.strictObject({
+      recipients: about(
+        'encryption.recipients',
+        z.array(z.string().regex(/^age1/, 'should be an age recipient (age1…)')).min(1),
+      ).optional(),
+      passphrase: about('encryption.passphrase', fromEnvironment).optional(),
+      identities: about('encryption.identities', z.union([fromEnvironment, z.array(fromEnvironment)])).optional(),
+      identityFile: about('encryption.identityFile', text).optional(),
+    }),
+  ).optional(),
+  verify: about(
+    'verify',
+    z.strictObject({
+      afterBackup: about('verify.afterBackup', z.enum(['stored', 'checked', 'proven'])).optional(),
+    }),
+  ).optional(),
+  environment: about('environment', text).optional(),
+  appVersion: about('appVersion', text).optional(),
+  profile: about('profile', z.enum(['auto', 'default', 'small'])).optional(),
+  maxPin: about('maxPin', duration).optional(),
+  maxBlock: about('maxBlock', duration).optional(),
+  spool: about(
+    'spool',
+    z.strictObject({
+      dir: about('spool.dir', z.string().min(1)).optional(),
+      reserve: about('spool.reserve', size).optional(),
+    }),
+  ).optional(),
+  log: about('log', z.union([logger, z.literal(false)])).optional(),
+}) satisfies z.ZodType<Config>
+
+function whatParses(parse: (text: string) => number) {
+  return (value: string, context: z.RefinementCtx<string>): void => {
+    try {
+      parse(value)
+    } catch (error) {
+      if (!isBackupError(error, 'CONFIG_INVALID')) throw error
+      context.addIssue({ code: 'custom', message: `should be right: ${error.message} ${error.hint ?? ''}` })
+    }
+  }
+}
+
+function hasFunctions(value: unknown, names: readonly string[]): boolean {
+  return (
+    typeof value === 'object' && value !== null && names.every((name) => typeof Reflect.get(value, name) === 'function')
+  )
+}
