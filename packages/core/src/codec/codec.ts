@@ -70,8 +70,9 @@ export interface DecodeOptions {
   /** Frames decompressed at the same time. @default 2 */
   readonly inFlight?: number
   /**
-   * Accept what another tool packed, such as a `.zst` of the zstd CLI: no seek table, frames of any size. Without a
-   * promised plain digest a cut between two frames then goes unseen. @default true when `expect.plain` is given
+   * Accept what another tool packed: a `.zst` without a seek table and with frames of any size, a `.gz` of several
+   * members. Without a promised plain digest a cut between two of them then goes unseen.
+   * @default true when `expect.plain` is given
    */
   readonly foreign?: boolean
   /** Give a chunk's memory back when the next one is asked for, so that memory stays small: keep no chunk. @default false */

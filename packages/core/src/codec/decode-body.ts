@@ -53,7 +53,7 @@ function decompress(reader: ByteReader, options: DecodeOptions): AsyncIterable<U
     const checkDeclared = (plainBytes: number): void => checkNotLonger('plain', plainBytes, expect?.plain)
     return decodeZstd(reader, { isForeign: foreign, inFlight, freeChunks, checkDeclared })
   }
-  if (compression === 'gz') return decodeGzip(reader)
+  if (compression === 'gz') return decodeGzip(reader, { isForeign: foreign })
   return readAll(reader)
 }
 
