@@ -1,7 +1,6 @@
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, linkSync, openSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { BackupError } from '../errors.ts'
-import { fsyncDir } from '../spool/durable.ts'
 import type { DatabaseHeader } from '../wal/database-header.ts'
 import { createFrameScanner, type FrameScanner } from '../wal/frame-scanner.ts'
 import { frameHeaderBytes, frameOffset } from '../wal/wal-header.ts'
@@ -20,6 +19,11 @@ export interface SafetyCopy {
   discard(): void
 }
 
+/** What a safety copy is called until it is complete: a crash before leaves only this. */
+export function draftName(file: string): string {
+  return `${file}.draft`
+}
+
 const CHUNK_BYTES = 1024 * 1024
 
 /**
@@ -32,7 +36,9 @@ export async function startSafetyCopy(
   file: string,
   signal: AbortSignal,
 ): Promise<SafetyCopy> {
-  const fd = openSync(file, 'wx+', 0o600)
+  const draft = draftName(file)
+  rmSync(draft, { force: true })
+  const fd = openSync(draft, 'wx+', 0o600)
   let follower: Follower | undefined
   const letGo = (): void => {
     follower?.close()
@@ -43,11 +49,10 @@ export async function startSafetyCopy(
     await copyChunks(live, fd, signal)
     follower.catchUp()
     fsyncSync(fd)
-    await fsyncDir(dirname(file))
   } catch (error) {
     letGo()
     closeSync(fd)
-    rmSync(file)
+    rmSync(draft)
     throw spaceError(error, file)
   }
   return {
@@ -55,6 +60,10 @@ export async function startSafetyCopy(
       try {
         follower?.complete()
         fsyncSync(fd)
+        // Not renamed: an older safety copy of this name must never be replaced.
+        linkSync(draft, file)
+        rmSync(draft)
+        fsyncFolder(dirname(file))
       } catch (error) {
         throw spaceError(error, file)
       }
@@ -69,7 +78,7 @@ export async function startSafetyCopy(
     discard() {
       letGo()
       closeSync(fd)
-      rmSync(file)
+      for (const name of [draft, file]) rmSync(name, { force: true })
     },
   }
 }
@@ -219,6 +228,15 @@ function lost(live: LiveDatabase): BackupError {
 function writeFully(fd: number, bytes: Buffer, offset: number, length: number, position: number): void {
   for (let written = 0; written < length; ) {
     written += writeSync(fd, bytes, offset + written, length - written, position + written)
+  }
+}
+
+function fsyncFolder(dir: string): void {
+  const fd = openSync(dir, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 
