@@ -19,7 +19,6 @@ import fc from 'fast-check'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { filesystem } from './filesystem.ts'
 import { filesystemError } from './filesystem-error.ts'
-import { compareKeys } from './key.ts'
 import { memory } from './memory.ts'
 import { bytesBody, type ListOptions, type Storage } from './storage.ts'
 import { storageSuite } from './storage-suite.ts'
@@ -205,15 +204,6 @@ describe('filesystem', () => {
     }
     await Promise.all(['x/y/one', 'x/y/two', 'x/three'].map(loop))
     expect(await keysUnder(storage, '')).toEqual([])
-  })
-
-  it('lists a folder of more names than it holds at a time', async () => {
-    mkdirSync(join(dir, 'many'))
-    const keys = Array.from({ length: 23_000 }, (_, i) => `many/${(i * 7919) % 23_000}`)
-    for (const key of keys) writeFileSync(join(dir, key), '')
-    expect(await keysUnder(filesystem({ dir }), 'many/')).toEqual(
-      keys.map((key) => key.slice('many/'.length)).sort(compareKeys),
-    )
   })
 
   it('lists any tree as the memory storage does', { timeout: 120_000 }, async () => {

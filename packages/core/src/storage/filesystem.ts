@@ -14,7 +14,7 @@ import { readChunks } from './read-chunks.ts'
 import { removeEmptyFolders } from './remove-empty-folders.ts'
 import { sidecars } from './sidecar.ts'
 import type { Body, ListedObject, ObjectFacts, PutOptions, PutResult, Storage } from './storage.ts'
-import { walkFolder } from './walk-folder.ts'
+import { walkPages } from './walk-pages.ts'
 
 export interface FilesystemOptions {
   /** The folder the objects lie in, as plain files. */
@@ -54,6 +54,7 @@ export function filesystem(options: FilesystemOptions): Storage {
   const folderMode = fileMode | ((fileMode & 0o444) >> 2)
   const tempDir = join(dir, OWN, 'temp')
   const metadata = sidecars(join(dir, OWN, 'metadata'), { file: fileMode, folder: folderMode })
+  const pages = walkPages(dir, clock)
   let prepared: Promise<void> | undefined
   let fencing: Promise<'conditional-put' | 'none'> | undefined
 
@@ -246,14 +247,7 @@ export function filesystem(options: FilesystemOptions): Storage {
       const { prefix = '', limit = 1000, signal } = options
       assertPrefix(prefix)
       return call('list', signal, async () => {
-        const lines: string[] = []
-        let isMore = false
-        for await (const line of walkFolder(dir, { ...options, hidden: HIDDEN })) {
-          throwIfAborted(signal)
-          isMore = lines.length === limit
-          if (isMore) break
-          lines.push(line)
-        }
+        const { lines, cursor } = await pages.next({ ...options, hidden: HIDDEN }, limit)
         const objects: ListedObject[] = []
         const keys = lines.filter((line) => !line.endsWith('/'))
         for (let at = 0; at < keys.length; at += STATS_AT_ONCE) {
@@ -262,7 +256,6 @@ export function filesystem(options: FilesystemOptions): Storage {
           }
         }
         const prefixes = lines.filter((line) => line.endsWith('/'))
-        const cursor = isMore ? lines.at(-1) : undefined
         return { objects, prefixes, ...(cursor === undefined ? {} : { cursor }) }
       })
     },

@@ -5,12 +5,11 @@ import { compareKeys, isKey } from './key.ts'
 import { isListed } from './list-keys.ts'
 import type { ListOptions } from './storage.ts'
 
-// How many names of one folder are held at a time, however many it has.
-const MAX_NAMES = 10_000
-
 export interface WalkOptions extends ListOptions {
   /** Names at the top that are not objects. */
   readonly hidden: ReadonlySet<string>
+  /** How many names of one folder are held at a time, however many it has. @default 10_000 */
+  readonly maxNames?: number
 }
 
 /**
@@ -43,20 +42,28 @@ async function linesOf(
   floor: string,
   options: WalkOptions,
 ): Promise<{ readonly lines: readonly string[]; readonly isAll: boolean }> {
+  const { maxNames = 10_000 } = options
   let lines: string[] = []
   let isAll = true
   const keepFirst = (): void => {
     lines.sort(compareKeys)
-    if (lines.length <= MAX_NAMES) return
-    lines = lines.slice(0, MAX_NAMES)
+    if (lines.length <= maxNames) return
+    lines = lines.slice(0, maxNames)
     isAll = false
   }
-  for await (const line of rawLines(root, folder, options.hidden)) {
-    if (compareKeys(line, floor) <= 0 || !mayShow(line, options)) continue
-    if (lines.push(line) >= 2 * MAX_NAMES) keepFirst()
-  }
+  await eachLine(root, folder, options.hidden, (line) => {
+    // The cheap question first: of a large folder most names are on other pages.
+    if (compareKeys(line, floor) <= 0 || !mayShow(line, options) || !isSound(line)) return true
+    if (lines.push(line) >= 2 * maxNames) keepFirst()
+    return true
+  })
   keepFirst()
   return { lines, isAll }
+}
+
+/** False for a name that is not ours, because no storage could say it. */
+function isSound(line: string): boolean {
+  return isKey(line.endsWith('/') ? line.slice(0, -1) : line)
 }
 
 function mayShow(line: string, options: WalkOptions): boolean {
@@ -70,20 +77,20 @@ function mayShow(line: string, options: WalkOptions): boolean {
   return from.startsWith(line)
 }
 
-async function* rawLines(
+/** Shows the files of a folder, and its folders with a slash, in any order, until `visit` says false. */
+async function eachLine(
   root: string,
   folder: string,
   hidden: ReadonlySet<string>,
-): AsyncGenerator<string, void, void> {
+  visit: (line: string) => boolean,
+): Promise<void> {
   try {
     for await (const entry of await opendir(join(root, folder), { bufferSize: 512 })) {
       if (folder === '' && hidden.has(entry.name)) continue
       const key = folder + entry.name
-      // Not ours: no storage could name it.
-      if (!isKey(key)) continue
       const kind = entry.isSymbolicLink() ? await kindOf(join(root, key)) : entry
-      if (kind?.isFile()) yield key
-      else if (kind?.isDirectory()) yield `${key}/`
+      const line = kind?.isFile() ? key : kind?.isDirectory() ? `${key}/` : undefined
+      if (line !== undefined && !visit(line)) return
     }
   } catch (error) {
     if (!isMissing(error)) throw error
@@ -101,12 +108,14 @@ async function kindOf(path: string): Promise<{ isFile(): boolean; isDirectory():
 
 /** Folders without files are no part of a listing. */
 async function hasObject(root: string, folder: string): Promise<boolean> {
-  const none: ReadonlySet<string> = new Set()
   const folders: string[] = []
-  for await (const line of rawLines(root, folder, none)) {
-    if (!line.endsWith('/')) return true
-    folders.push(line)
-  }
-  for (const below of folders) if (await hasObject(root, below)) return true
-  return false
+  let isFound = false
+  await eachLine(root, folder, new Set(), (line) => {
+    if (!isSound(line)) return true
+    if (line.endsWith('/')) folders.push(line)
+    else isFound = true
+    return !isFound
+  })
+  for (const below of folders) isFound ||= await hasObject(root, below)
+  return isFound
 }
