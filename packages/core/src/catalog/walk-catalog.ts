@@ -16,7 +16,9 @@ export function compareNewestFirst(
   a: Pick<BackupEntry, 'created' | 'key'>,
   b: Pick<BackupEntry, 'created' | 'key'>,
 ): number {
-  return b.created.getTime() - a.created.getTime() || (a.key < b.key ? 1 : -1)
+  const byTime = b.created.getTime() - a.created.getTime()
+  if (byTime !== 0 || a.key === b.key) return byTime
+  return a.key < b.key ? 1 : -1
 }
 
 /**
