@@ -14,15 +14,6 @@ export async function confirm(message: string, context: CommandContext): Promise
   if (answer !== true) throw interrupted()
 }
 
-export async function chooseFromNames(
-  message: string,
-  names: readonly string[],
-  context: CommandContext,
-): Promise<string> {
-  const options = names.map((name) => ({ value: name, label: name }))
-  return unlessCancelled(await clack.select({ ...shared(context), message, options, maxItems: 12 }))
-}
-
 export async function chooseSome(
   message: string,
   choices: readonly { readonly value: string; readonly label: string; readonly hint?: string }[],
@@ -35,7 +26,7 @@ export async function chooseSome(
 }
 
 /** The id of one of these backups. */
-export async function chooseFromList(
+export async function chooseBackup(
   message: string,
   items: readonly BackupSummaryEntry[],
   context: CommandContext,

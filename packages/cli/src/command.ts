@@ -1,6 +1,5 @@
-import type { SqliteBackup } from '@sqlite-backup/core'
 import type { ExitCode } from './exit-codes.ts'
-import type { EngineFlags } from './open-engine.ts'
+import type { EngineFlags, OpenedEngine } from './open-engine.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Flags that every command knows. */
@@ -20,7 +19,7 @@ export interface CommandContext {
   readonly env: NodeJS.ProcessEnv
   readonly now: () => number
   /** Opens the engine, which is closed when the command ends. Its events become progress or JSON lines. */
-  openEngine(flags: EngineFlags): Promise<SqliteBackup>
+  openEngine(flags: EngineFlags): Promise<OpenedEngine>
 }
 
 /** How a command ended: the same facts for programs and for people. */

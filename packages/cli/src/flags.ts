@@ -8,7 +8,7 @@ export const flags = {
   to: () => listOption('--to <storage>', 'a configured storage, a folder, or s3://bucket/prefix; repeatable'),
   yes: () => new Option('-y, --yes', 'do not ask'),
   dryRun: () => new Option('-n, --dry-run', 'say what would be done, and do nothing'),
-  identity: () => listOption('--identity <file>', 'file of age identities that open encrypted backups; repeatable'),
+  identity: () => new Option('--identity <file>', 'file of age identities that open encrypted backups'),
   passphraseFile: () =>
     new Option('--passphrase-file <file>', 'file with the passphrase (also: SQLITE_BACKUP_PASSPHRASE, or a prompt)'),
 } as const
@@ -21,6 +21,6 @@ export interface ReadFlags {
 
 /** Of commands that open encrypted backups. */
 export interface KeyFlags {
-  readonly identity?: readonly string[]
+  readonly identity?: string
   readonly passphraseFile?: string
 }

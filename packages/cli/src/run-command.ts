@@ -4,6 +4,7 @@ import type { CommandContext, GlobalFlags, Outcome } from './command.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { formatDuration } from './render/ages.ts'
 import { renderError } from './render/error.ts'
+import { showEvents } from './show-events.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
 /** Of the result object that `--json` prints last. It grows by adding; a change of meaning raises it. */
@@ -43,9 +44,13 @@ export async function runCommand(
       now: Date.now,
       async openEngine(engineFlags) {
         const { openEngine } = await import('./open-engine.ts')
-        const engine = await openEngine({ ...engineFlags, config: flags.config }, terminal)
-        engines.push(engine)
-        return engine
+        const opened = await openEngine(
+          { ...engineFlags, config: flags.config },
+          { cwd: process.cwd(), env: process.env },
+        )
+        engines.push(opened.engine)
+        showEvents(opened.engine, terminal)
+        return opened
       },
     })
     await closeAll(engines)

@@ -1,10 +1,11 @@
-import type { BackupResult, SerializedError, SqliteBackup, Tier } from '@sqlite-backup/core'
+import type { BackupResult, SerializedError, Tier } from '@sqlite-backup/core'
 import { Command, Option } from 'commander'
 import { usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { flags as shared } from '../flags.ts'
 import { listOption, withExamples } from '../help.ts'
+import type { OpenedEngine } from '../open-engine.ts'
 import { renderBackup } from '../render/backup.ts'
 import { renderError } from '../render/error.ts'
 
@@ -52,22 +53,23 @@ export function backupCommand(run: RunCommand): Command {
 }
 
 async function backup(database: string | undefined, flags: BackupFlags, context: CommandContext): Promise<Outcome> {
-  const engine = await context.openEngine({
+  const opened = await context.openEngine({
     target: database,
     db: flags.db,
     to: flags.to,
     recipients: flags.recipient,
     passphraseFile: flags.passphraseFile,
   })
-  if (engine.databases.length === 0) {
+  const names = opened.chosen.database === undefined ? opened.engine.databases : [opened.chosen.database]
+  if (names.length === 0) {
     throw usageError(
       'Which database?',
       'Name a file: `sqlite-backup backup ./app.db --to ./backups`. Or write a config: `sqlite-backup init`.',
     )
   }
   const outcomes: DatabaseOutcome[] = []
-  for (const name of engine.databases) {
-    outcomes.push(await backupOne(name, engine, flags, context))
+  for (const name of names) {
+    outcomes.push(await backupOne(name, names.length === 1, opened, flags, context))
     context.signal.throwIfAborted()
   }
   return outcomeOf(outcomes, context)
@@ -80,7 +82,8 @@ type DatabaseOutcome =
 /** One database's failure does not keep the others from their backups; a single one's is the command's. */
 async function backupOne(
   database: string,
-  engine: SqliteBackup,
+  isOnly: boolean,
+  { engine, to }: OpenedEngine,
   flags: BackupFlags,
   { signal, terminal }: CommandContext,
 ): Promise<DatabaseOutcome> {
@@ -88,6 +91,7 @@ async function backupOne(
   try {
     const result = await engine.backup(database, {
       tier: flags.tier,
+      ...(to === undefined ? {} : { to }),
       ...(flags.name === undefined ? {} : { name: flags.name }),
       ...(flags.wait === undefined ? {} : { lockWaitMs: parseDuration(flags.wait) }),
       ifChanged: flags.ifChanged ?? false,
@@ -97,7 +101,7 @@ async function backupOne(
     })
     return { database, result }
   } catch (error) {
-    if (engine.databases.length === 1 || signal.aborted) throw error
+    if (isOnly || signal.aborted) throw error
     const serialized = serializeError(error)
     terminal.printError([`${database}:`, ...renderError(serialized, terminal.err)])
     return { database, error: serialized }

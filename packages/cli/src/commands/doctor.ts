@@ -42,7 +42,7 @@ async function doctor(flags: DoctorFlags, context: CommandContext): Promise<Outc
 /** A config that cannot be read is the most important finding, not the end of the examination. */
 async function engineFindings(flags: DoctorFlags, context: CommandContext): Promise<readonly Finding[]> {
   try {
-    const engine = await context.openEngine({ db: flags.db, from: flags.from })
+    const { engine } = await context.openEngine({ db: flags.db, from: flags.from })
     return await engine.doctor({ signal: context.signal })
   } catch (error) {
     if (context.signal.aborted) throw error

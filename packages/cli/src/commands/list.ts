@@ -1,9 +1,10 @@
-import type { BackupList, SqliteBackup, Tier } from '@sqlite-backup/core'
+import type { BackupList, Tier } from '@sqlite-backup/core'
 import { Command, InvalidArgumentError } from 'commander'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
+import type { OpenedEngine } from '../open-engine.ts'
 import { parseMoment } from '../parse-moment.ts'
 import { renderDatabases, renderList } from '../render/list.ts'
 
@@ -43,16 +44,18 @@ export function listCommand(run: RunCommand): Command {
 
 async function list(flags: ListFlags, context: CommandContext): Promise<Outcome> {
   const { terminal, signal, now } = context
-  const engine = await context.openEngine({ db: flags.db, from: flags.from })
-  const databases = flags.db === undefined ? await engine.listDatabases({ signal }) : [flags.db]
+  const opened = await context.openEngine({ db: flags.db, from: flags.from })
+  const { engine, chosen } = opened
+  const databases = await databasesIn(opened, signal)
   const [only, ...others] = databases
   if (only === undefined) {
     terminal.say(`There are no backups in ${engine.storages.join(', ')}.`)
     return { exitCode: exitCodes.ok, json: { databases: [] }, lines: [] }
   }
-  if (others.length > 0) return await listDatabases(databases, engine, context)
+  if (others.length > 0) return await listDatabases(databases, opened, context)
 
   const options = {
+    ...chosen,
     limit: flags.limit,
     signal,
     ...(flags.tier === undefined ? {} : { tier: flags.tier }),
@@ -71,14 +74,20 @@ async function list(flags: ListFlags, context: CommandContext): Promise<Outcome>
   }
 }
 
+/** The one that is meant, or all that the storage holds: a configured one may be missing there, and others may be there. */
+async function databasesIn({ engine, chosen }: OpenedEngine, signal: AbortSignal): Promise<readonly string[]> {
+  if (chosen.database !== undefined) return [chosen.database]
+  return await engine.listDatabases({ ...chosen, signal })
+}
+
 /** The newest of each, so that one can choose. */
 async function listDatabases(
   databases: readonly string[],
-  engine: SqliteBackup,
+  { engine, chosen }: OpenedEngine,
   { terminal, signal, now }: CommandContext,
 ): Promise<Outcome> {
   const pages: BackupList[] = []
-  for (const database of databases) pages.push(await engine.list(database, { limit: 1, signal }))
+  for (const database of databases) pages.push(await engine.list(database, { ...chosen, database, limit: 1, signal }))
   const newest = pages.map(({ database, items }) => ({ database, newest: items[0] }))
   return {
     exitCode: exitCodes.ok,

@@ -1,11 +1,14 @@
-import type { RestoreOptions, RestorePlan, SqliteBackup } from '@sqlite-backup/core'
+import type { RestoreOptions, RestorePlan } from '@sqlite-backup/core'
 import { Command } from 'commander'
+import { chooseDatabase } from '../choose-database.ts'
 import { usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type KeyFlags, type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
+import type { EngineFlags, OpenedEngine } from '../open-engine.ts'
 import { renderPlan, renderRestored } from '../render/restore.ts'
+import { unlock } from '../unlock.ts'
 
 interface RestoreFlags extends GlobalFlags, ReadFlags, KeyFlags {
   readonly output?: string
@@ -49,30 +52,18 @@ export function restoreCommand(run: RunCommand): Command {
 
 async function restore(reference: string | undefined, flags: RestoreFlags, context: CommandContext): Promise<Outcome> {
   const { terminal } = context
-  const engine = await context.openEngine({
-    db: flags.db,
-    from: flags.from,
-    identity: flags.identity,
-    passphraseFile: flags.passphraseFile,
-  })
-  const chosen = reference ?? (await chooseBackup(engine, flags, context))
-  const options = await restoreOptions(flags, context)
-  const plan = await engine.planRestore(chosen, options)
-  const planLines = renderPlan(plan, context.now(), terminal.out)
-  const planned = { planned: plan }
+  const engineFlags = { db: flags.db, from: flags.from, identity: flags.identity, passphraseFile: flags.passphraseFile }
+  const opened = await context.openEngine(engineFlags)
+  const database = await targetDatabase(opened, flags, context)
+  const chosen = reference ?? (await askForBackup(opened, database, context))
+  const options = await restoreOptions(opened, database, flags, context)
+  const plan = await opened.engine.planRestore(chosen, options)
   if (flags.dryRun) {
-    const end = terminal.out.dim('Nothing was changed.')
-    return { exitCode: exitCodes.ok, json: planned, lines: [...planLines, end], quietLines: [plan.id] }
+    const lines = [...renderPlan(plan, context.now(), terminal.out), terminal.out.dim('Nothing was changed.')]
+    return { exitCode: exitCodes.ok, json: { planned: plan }, lines, quietLines: [plan.id] }
   }
-  if (changesSomething(plan) && !flags.yes) {
-    if (!terminal.canAsk) {
-      terminal.print(terminal.isJson || terminal.isQuiet ? [] : planLines)
-      throw usageError(`${plan.target} was not touched: nobody is here to say yes.`, 'Run it again with --yes.')
-    }
-    terminal.say(planLines.join('\n'))
-    const { confirm } = await import('../ask.ts')
-    await confirm(`Restore ${plan.target} from ${plan.id}?`, context)
-  }
+  const { engine } = await unlock(opened, plan.manifest, engineFlags satisfies EngineFlags, context)
+  await askForPermission(plan, flags, context)
   // The id, not the reference: what was shown is what is restored, even if `latest` has moved on.
   const result = await engine.restore(plan.id, options)
   return {
@@ -83,33 +74,65 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
   }
 }
 
-/** A file that was not there before needs no permission, and neither does one named with `--overwrite`. */
-function changesSomething({ how }: RestorePlan): boolean {
-  return how === 'online' || how === 'replace'
+/** In place, only a configured database will do: without a config nobody knows where it belongs. */
+async function targetDatabase(
+  opened: OpenedEngine,
+  { output }: RestoreFlags,
+  { signal }: CommandContext,
+): Promise<string | undefined> {
+  const database = await chooseDatabase(opened, signal)
+  if (output === undefined && (database === undefined || !opened.engine.databases.includes(database))) {
+    throw usageError(
+      database === undefined ? 'Restore to where?' : `Restore ${database} to where? It is in no config.`,
+      'Name a new file with --output, or the database with --db ./data/app.db',
+    )
+  }
+  return database
 }
 
-async function restoreOptions(flags: RestoreFlags, { signal }: CommandContext): Promise<RestoreOptions> {
+/** A file that was not there before needs no permission. */
+async function askForPermission(plan: RestorePlan, flags: RestoreFlags, context: CommandContext): Promise<void> {
+  const { terminal } = context
+  const changesSomething = plan.how === 'online' || plan.how === 'replace'
+  if (!changesSomething || flags.yes) return
+  if (terminal.canAsk) {
+    terminal.say(`${renderPlan(plan, context.now(), terminal.err).join('\n')}\n`)
+    const { confirm } = await import('../ask.ts')
+    return await confirm(`Restore ${plan.target}?`, context)
+  }
+  if (!terminal.isJson && !terminal.isQuiet) terminal.print(renderPlan(plan, context.now(), terminal.out))
+  throw usageError(`${plan.target} was not touched: nobody is here to say yes.`, 'Run it again with --yes.')
+}
+
+async function restoreOptions(
+  { chosen }: OpenedEngine,
+  database: string | undefined,
+  flags: RestoreFlags,
+  { signal }: CommandContext,
+): Promise<RestoreOptions> {
   const { parseDuration } = await import('@sqlite-backup/core')
   return {
-    signal,
-    ...(flags.db === undefined ? {} : { database: flags.db }),
+    ...chosen,
+    ...(database === undefined ? {} : { database }),
     ...(flags.output === undefined ? {} : { output: flags.output }),
     ...(flags.wait === undefined ? {} : { lockWaitMs: parseDuration(flags.wait) }),
     overwrite: flags.overwrite ?? false,
     acceptDamaged: flags.acceptDamaged ?? false,
     acceptOtherEnvironment: flags.acceptOtherEnvironment ?? false,
+    signal,
   }
 }
 
 /** On a terminal, which of the newest; elsewhere it has to be said. */
-async function chooseBackup(engine: SqliteBackup, flags: RestoreFlags, context: CommandContext): Promise<string> {
+async function askForBackup(
+  { engine, chosen }: OpenedEngine,
+  database: string | undefined,
+  context: CommandContext,
+): Promise<string> {
   if (!context.terminal.canAsk) {
     throw usageError('Restore which backup?', 'Say `latest`, an id, a name or a time; `sqlite-backup list` shows them.')
   }
-  const { chooseFromList, chooseFromNames } = await import('../ask.ts')
-  const { signal } = context
-  const databases = flags.db === undefined ? await engine.listDatabases({ signal }) : [flags.db]
-  const database = databases.length > 1 ? await chooseFromNames('Which database?', databases, context) : databases[0]
-  const page = await engine.list(database, { limit: 20, signal })
-  return await chooseFromList('Which backup?', page.items, context)
+  const { chooseBackup } = await import('../ask.ts')
+  const page = await engine.list(database, { ...chosen, limit: 20, signal: context.signal })
+  return await chooseBackup('Which backup?', page.items, context)
 }

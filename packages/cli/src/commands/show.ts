@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { chooseDatabase } from '../choose-database.ts'
 import type { GlobalFlags, RunCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type ReadFlags, flags as shared } from '../flags.ts'
@@ -17,9 +18,10 @@ export function showCommand(run: RunCommand): Command {
     .action((reference: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<ShowFlags>()
       return run('show', flags, async (context) => {
-        const engine = await context.openEngine({ db: flags.db, from: flags.from })
-        const database = flags.db === undefined ? {} : { database: flags.db }
-        const details = await engine.show(reference, { signal: context.signal, ...database })
+        const { signal } = context
+        const opened = await context.openEngine({ db: flags.db, from: flags.from })
+        const database = await chooseDatabase(opened, signal)
+        const details = await opened.engine.show(reference, { ...opened.chosen, ...(database && { database }), signal })
         return {
           exitCode: exitCodes.ok,
           json: details,

@@ -33,8 +33,8 @@ async function status(flags: StatusFlags, context: CommandContext): Promise<Outc
   const { terminal, signal } = context
   const { parseDuration } = await import('@sqlite-backup/core')
   const maxAge = flags.maxAge === undefined ? {} : { maxAgeMs: parseDuration(flags.maxAge) }
-  const engine = await context.openEngine({ db: flags.db, from: flags.from })
-  const found = await engine.status({ signal, ...maxAge, ...(flags.db === undefined ? {} : { database: flags.db }) })
+  const { engine, chosen } = await context.openEngine({ db: flags.db, from: flags.from })
+  const found = await engine.status({ ...chosen, ...maxAge, signal })
   return {
     exitCode: found.healthy ? exitCodes.ok : exitCodes.unhealthy,
     json: found,

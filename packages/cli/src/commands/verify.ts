@@ -1,11 +1,13 @@
 import type { CheckLevel, VerifyResult } from '@sqlite-backup/core'
 import { Command, Option } from 'commander'
+import { allDatabases, chooseDatabase } from '../choose-database.ts'
 import { usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type KeyFlags, type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
 import { renderVerified } from '../render/verify.ts'
+import { unlock } from '../unlock.ts'
 
 interface VerifyFlags extends GlobalFlags, ReadFlags, KeyFlags {
   readonly level: CheckLevel
@@ -47,18 +49,22 @@ async function verify(reference: string | undefined, flags: VerifyFlags, context
   if (flags.all && reference !== undefined) {
     throw usageError(`Verify ${reference}, or all?`, 'Leave out the one or the other.')
   }
-  const engine = await context.openEngine({
-    db: flags.db,
-    from: flags.from,
-    identity: flags.identity,
-    passphraseFile: flags.passphraseFile,
-  })
-  const options = {
-    level: flags.level,
-    signal: context.signal,
-    ...(flags.db === undefined ? {} : { database: flags.db }),
+  const engineFlags = { db: flags.db, from: flags.from, identity: flags.identity, passphraseFile: flags.passphraseFile }
+  const opened = await context.openEngine(engineFlags)
+  const { signal, terminal } = context
+  const databases = flags.all ? await allDatabases(opened, signal) : [await chooseDatabase(opened, signal)]
+  const asked = reference ?? 'latest'
+  let { engine } = opened
+  const results: VerifyResult[] = []
+  for (const database of databases) {
+    const options = { ...opened.chosen, ...(database === undefined ? {} : { database }), level: flags.level, signal }
+    // Only a proof opens the backup, so only then a passphrase may be wanted.
+    if (flags.level === 'proven' && terminal.canAsk && engine === opened.engine) {
+      const { manifest } = await opened.engine.show(asked, options)
+      engine = (await unlock(opened, manifest, engineFlags, context)).engine
+    }
+    results.push(...(flags.all ? await engine.verifyAll(options) : [await engine.verify(asked, options)]))
   }
-  const results = flags.all ? await engine.verifyAll(options) : [await engine.verify(reference ?? 'latest', options)]
   return outcomeOf(results, flags, context)
 }
 

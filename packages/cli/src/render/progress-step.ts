@@ -7,6 +7,8 @@ import { pad } from './text-width.ts'
 export interface ProgressUpdate {
   /** What stays the same from the first update to the last: `app upload offsite`. */
   readonly label: string
+  /** What of many it is about, like a backup's id. When it changes, the step begins anew. */
+  readonly subject?: string
   readonly doneBytes: number
   /** 0 while it is not known. */
   readonly totalBytes: number
@@ -23,7 +25,8 @@ export interface ProgressStep extends ProgressUpdate {
 const windowMs = 5000
 
 /** The step after an update. Bytes may step back when a part is sent again. */
-export function advanceStep(step: ProgressStep | undefined, update: ProgressUpdate, nowMs: number): ProgressStep {
+export function advanceStep(before: ProgressStep | undefined, update: ProgressUpdate, nowMs: number): ProgressStep {
+  const step = before?.subject === update.subject ? before : undefined
   const samples = (step?.samples ?? []).filter(({ atMs }) => nowMs - atMs <= windowMs)
   const isDone = update.totalBytes > 0 && update.doneBytes >= update.totalBytes
   return {
@@ -32,6 +35,11 @@ export function advanceStep(step: ProgressStep | undefined, update: ProgressUpda
     endedAtMs: isDone ? (step?.endedAtMs ?? nowMs) : undefined,
     samples: [...samples, { atMs: nowMs, bytes: update.doneBytes }],
   }
+}
+
+/** Label and subject. */
+export function nameOf({ label, subject }: ProgressUpdate): string {
+  return subject === undefined ? label : `${label} ${subject}`
 }
 
 /** 0 to 1. */
@@ -64,7 +72,7 @@ export interface StepLayout {
 
 /** One line: label, bar, percent, bytes, rate, and the time left or taken. Never wider than the terminal. */
 export function renderStep(step: ProgressStep, { columns, labelWidth, style }: StepLayout): string {
-  const label = `  ${pad(step.label, labelWidth)}`
+  const label = `  ${pad(nameOf(step), labelWidth)}`
   const facts = factsOf(step)
   const room = columns - 1 - labelWidth - 4
   const isKnown = step.totalBytes > 0

@@ -1,5 +1,5 @@
 import { formatBytes } from './bytes.ts'
-import { advanceStep, fractionOf, type ProgressStep, type ProgressUpdate, renderStep } from './progress-step.ts'
+import { advanceStep, fractionOf, nameOf, type ProgressStep, type ProgressUpdate, renderStep } from './progress-step.ts'
 import type { Style } from './style.ts'
 import { textWidth } from './text-width.ts'
 
@@ -32,7 +32,7 @@ export function createProgressBars({ write, now, style, columns }: ProgressOptio
 
   const erase = (): string => (drawnLines === 0 ? '' : `\u001b[${drawnLines}A\r\u001b[J`)
   const lines = (): readonly string[] => {
-    const labelWidth = Math.max(0, ...[...steps.keys()].map(textWidth))
+    const labelWidth = Math.max(0, ...[...steps.values()].map((step) => textWidth(nameOf(step))))
     return [...steps.values()].map((step) => renderStep(step, { columns: columns(), labelWidth, style }))
   }
   const draw = (above = ''): void => {
@@ -48,7 +48,7 @@ export function createProgressBars({ write, now, style, columns }: ProgressOptio
       const before = steps.get(update.label)
       const step = advanceStep(before, update, now())
       steps.set(update.label, step)
-      const isNews = before === undefined || step.endedAtMs !== before.endedAtMs
+      const isNews = before === undefined || before.subject !== step.subject || step.endedAtMs !== before.endedAtMs
       if (isNews || now() - drawnAtMs >= redrawEveryMs) draw()
     },
     print(text) {
@@ -73,11 +73,12 @@ export function createProgressLines({ write, now }: ProgressOptions): Progress {
       const step = advanceStep(steps.get(update.label), update, now())
       steps.set(update.label, step)
       const tenth = Math.floor(fractionOf(step) * 10)
-      if (tenth <= (shownTenths.get(update.label) ?? 0)) return
-      shownTenths.set(update.label, tenth)
+      const name = nameOf(update)
+      if (tenth <= (shownTenths.get(name) ?? 0)) return
+      shownTenths.set(name, tenth)
       const total = formatBytes(step.totalBytes)
       const bytes = tenth === 10 ? total : `${formatBytes(step.doneBytes)} of ${total}`
-      write(`${update.label} ${tenth * 10} % (${bytes})\n`)
+      write(`${name} ${tenth * 10} % (${bytes})\n`)
     },
     print(text) {
       write(`${text}\n`)

@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { makeDatabase, tempFolder } from './testing/make-database.ts'
+import { exitOf, parseJsonLines, runCli, startCli } from './testing/run-cli.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+
+describe('the command line', () => {
+  it('prints its version', async () => {
+    using folder = tempFolder()
+    const { exitCode, stdout, stderr } = await runCli(folder.path, ['--version'])
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
+  it('explains itself on stderr and exits with 2 when it is given nothing to do', async () => {
+    using folder = tempFolder()
+    const { exitCode, stdout, stderr } = await runCli(folder.path, [])
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+    expect(stderr).toContain('Usage: sqlite-backup <command>')
+  })
+
+  it.each([
+    [['restore', '--form', 'x'], /Unknown option '--form'\.\n {2}Did you mean --from\?\n {2}USAGE/],
+    [['bakcup'], /Unknown command 'bakcup'\.\n {2}Did you mean backup\?/],
+    [['list', '--tier'], /argument missing/],
+    [['verify', '--level', 'deep'], /stored, checked, proven/],
+    [['list', '--limit', 'many'], /whole number/],
+    [['list', '--from', './x', '--db', 'app', '--since', 'yesterday'], /"yesterday" is not a time/],
+    [['backup', './app.db', '--to', './b', '--timeout', '10'], /"10" is not a duration/],
+    [['status', '--from', './x', '--max-age', '26 hours'], /is not a duration/],
+    [['status', '--config', './nope.mts'], /nope\.mts/],
+  ])('refuses %j with exit code 2 and says why', async (args, reason) => {
+    using folder = tempFolder()
+    const { exitCode, stdout, stderr } = await runCli(folder.path, args)
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 2, stdout: '', stderr: expect.stringMatching(reason) })
+  })
+
+  it('prints an error object with --json, also for bad usage', async () => {
+    using folder = tempFolder()
+    const { exitCode, stdout } = await runCli(folder.path, ['restore', '--form', 'x', '--json'])
+    expect(exitCode).toBe(2)
+    expect(JSON.parse(stdout)).toEqual({
+      schemaVersion: 1,
+      command: 'restore',
+      ok: false,
+      exitCode: 2,
+      error: { code: 'USAGE', message: "Unknown option '--form'.", hint: 'Did you mean --from?' },
+    })
+  })
+
+  it('has colours only where they are wanted', async () => {
+    using folder = tempFolder()
+    const help = async (env: Record<string, string>, ...args: readonly string[]): Promise<boolean> =>
+      (await runCli(folder.path, ['--help', ...args], { env })).stdout.includes('\u001b[')
+    expect(await help({})).toBe(false)
+    expect(await help({ FORCE_COLOR: '1' })).toBe(true)
+    expect(await help({ FORCE_COLOR: '1' }, '--no-color')).toBe(false)
+  })
+
+  it('writes progress as lines into a log, and results alone to stdout', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'), { rows: 20, blobBytes: 1_000_000 })
+    const { stdout, stderr } = await runCli(folder.path, ['backup', './app.db', '--to', './backups'])
+    expect(stdout).toMatch(/^✔ Backed up app/)
+    expect(stderr).toMatch(/^app \w+.* 100 % \(\d.* MB\)$/m)
+    expect(stderr).not.toContain('\u001b[')
+  })
+
+  it('does not fail when nobody reads its output to the end', async () => {
+    using folder = tempFolder()
+    const child = spawn('bash', ['-c', 'set -o pipefail; "$0" "$1" --help | head -n 1', process.execPath, binPath()], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    expect(await exitOf(child)).toBe(0)
+    expect(folder.path).not.toBe('')
+  })
+
+  it('gives up after --timeout, with exit code 1, and leaves nothing that can be seen', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'), { rows: 40, blobBytes: 1_000_000 })
+    const args = ['backup', './app.db', '--to', './backups', '--timeout', '1ms', '--json']
+    const { exitCode, stdout } = await runCli(folder.path, args)
+    expect(exitCode).toBe(1)
+    expect(parseJsonLines(stdout).last.error).toMatchObject({
+      code: 'ABORTED',
+      message: expect.stringContaining('Not done'),
+    })
+    expect((await runCli(folder.path, ['list', '--from', './backups', '--quiet'])).stdout).toBe('')
+  })
+
+  it('stops cleanly on SIGTERM, with exit code 130, and the next run works', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'), { rows: 60, blobBytes: 1_000_000 })
+    const child = startCli(folder.path, ['backup', './app.db', '--to', './backups', '--json'])
+    let stdout = ''
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+      if (stdout.includes('backup.progress')) child.kill('SIGTERM')
+    })
+    expect(await exitOf(child)).toBe(130)
+    expect(parseJsonLines(stdout).last).toMatchObject({ ok: false, exitCode: 130, error: { code: 'ABORTED' } })
+    expect((await runCli(folder.path, ['list', '--from', './backups', '--quiet'])).stdout).toBe('')
+    expect((await runCli(folder.path, ['backup', './app.db', '--to', './backups'])).exitCode).toBe(0)
+  })
+
+  it('exits with 4 while another run has the database, and does not wait longer than it may', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'), { rows: 100, blobBytes: 1_000_000 })
+    const first = startCli(folder.path, ['backup', './app.db', '--to', './backups', '--json'])
+    const started = Promise.withResolvers<void>()
+    first.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      if (text.includes('backup.progress')) {
+        first.kill('SIGSTOP')
+        started.resolve()
+      }
+    })
+    await started.promise
+    const second = await runCli(folder.path, ['backup', './app.db', '--to', './backups', '--wait', '1ms'])
+    first.kill('SIGCONT')
+    expect({ exitCode: second.exitCode, stderr: second.stderr }).toEqual({
+      exitCode: 4,
+      stderr: expect.stringContaining('LOCKED'),
+    })
+    expect(await exitOf(first)).toBe(0)
+  })
+})
+
+function binPath(): string {
+  return new URL('../bin/sqlite-backup.js', import.meta.url).pathname
+}
