@@ -14,20 +14,33 @@ export async function examine(context: EngineContext, signal: AbortSignal): Prom
   if (!config.enabled) {
     findings.push({ level: 'warning', code: 'OFF', message: 'SQLITE_BACKUP=off switches everything off.' })
   }
-  if (config.databases.length === 0) findings.push(nothing('DATABASES', 'No database is configured.', 'Add one under `databases`.'))
-  if (config.storages.length === 0) findings.push(nothing('STORAGES', 'No storage is configured.', 'Add one under `storages`.'))
+  if (config.databases.length === 0)
+    findings.push(nothing('DATABASES', 'No database is configured.', 'Add one under `databases`.'))
+  if (config.storages.length === 0)
+    findings.push(nothing('STORAGES', 'No storage is configured.', 'Add one under `storages`.'))
   for (const database of config.databases) findings.push(await examineDatabase(context, database, signal))
-  for (const { name, storage } of context.storages) findings.push(...(await examineStorage(context, name, storage, signal)))
-  if (config.databases.length > 0 && config.storages.length > 0) findings.push(...(await examineOffsite(context)))
-  findings.push(...(await examineNewest(context, signal)))
+  for (const { name, storage } of context.storages)
+    findings.push(...(await examineStorage(context, name, storage, signal)))
+  if (config.databases.length > 0 && config.storages.length > 0) {
+    findings.push(...(await examineOffsite(context)), ...(await examineNewest(context, signal)))
+  }
   return findings
 }
 
-async function examineDatabase({ capture }: EngineContext, database: ResolvedDatabase, signal: AbortSignal): Promise<Finding> {
+async function examineDatabase(
+  { capture }: EngineContext,
+  database: ResolvedDatabase,
+  signal: AbortSignal,
+): Promise<Finding> {
   const where = `${database.name} (${database.path})`
   try {
     const { state, journalMode, walSizeBytes, sizeBytes } = await capture.inspect({ path: database.path }, { signal })
-    if (state === 'missing') return warning('DATABASE_MISSING', `${where} does not exist yet.`, 'It will be restored or created when the app starts.')
+    if (state === 'missing')
+      return warning(
+        'DATABASE_MISSING',
+        `${where} does not exist yet.`,
+        'It will be restored or created when the app starts.',
+      )
     if (state === 'empty') return warning('DATABASE_EMPTY', `${where} has 0 bytes.`)
     if (journalMode === 'rollback') {
       return warning(
@@ -49,14 +62,23 @@ async function examineDatabase({ capture }: EngineContext, database: ResolvedDat
   }
 }
 
-async function examineStorage(context: EngineContext, name: string, storage: Storage, signal: AbortSignal): Promise<Finding[]> {
+async function examineStorage(
+  context: EngineContext,
+  name: string,
+  storage: Storage,
+  signal: AbortSignal,
+): Promise<Finding[]> {
   const findings: Finding[] = []
   try {
     const databases = await listDatabases(storage, { signal })
     await probe(storage, signal)
     const fencing = await storage.fencing({ signal })
     const holds = databases.length === 0 ? 'no backups yet' : `backups of ${databases.join(', ')}`
-    findings.push({ level: 'ok', code: 'STORAGE', message: `${name} (${storage.name}): can list, write, read and delete; ${holds}; fencing: ${fencing}.` })
+    findings.push({
+      level: 'ok',
+      code: 'STORAGE',
+      message: `${name} (${storage.name}): can list, write, read and delete; ${holds}; fencing: ${fencing}.`,
+    })
     for (const { name: database } of context.config.databases) {
       findings.push(...(await orphansOf(name, storage, database, context.now(), signal)))
     }
@@ -82,13 +104,26 @@ async function probe(storage: Storage, signal: AbortSignal): Promise<void> {
 // A bucket may hold years of history: the first few tell what is wrong.
 const SHOWN_ORPHANS = 20
 
-async function orphansOf(name: string, storage: Storage, database: string, now: Date, signal: AbortSignal): Promise<Finding[]> {
+async function orphansOf(
+  name: string,
+  storage: Storage,
+  database: string,
+  now: Date,
+  signal: AbortSignal,
+): Promise<Finding[]> {
   const findings: Finding[] = []
   for await (const orphan of findOrphans(storage, database, { now, signal })) {
     findings.push(
       orphan.kind === 'body-without-manifest'
-        ? warning('ORPHAN_BODY', `${name}: ${orphan.key} (${orphan.sizeBytes} bytes) belongs to no backup.`, 'A run was killed before its manifest was written. It can be deleted.')
-        : failed('BROKEN_BACKUP', `${name}: backup ${orphan.id} cannot be restored: ${orphan.kind === 'manifest-without-body' ? 'its body is gone' : 'its body has another size'}.`),
+        ? warning(
+            'ORPHAN_BODY',
+            `${name}: ${orphan.key} (${orphan.sizeBytes} bytes) belongs to no backup.`,
+            'A run was killed before its manifest was written. It can be deleted.',
+          )
+        : failed(
+            'BROKEN_BACKUP',
+            `${name}: backup ${orphan.id} cannot be restored: ${orphan.kind === 'manifest-without-body' ? 'its body is gone' : 'its body has another size'}.`,
+          ),
     )
     if (findings.length === SHOWN_ORPHANS) break
   }
@@ -100,7 +135,13 @@ async function examineOffsite({ config, storages }: EngineContext): Promise<Find
   for (const database of config.databases) {
     const away = await Promise.all(storages.map(({ storage }) => isOffsite(database.path, storage.localDir)))
     if (away.includes(true)) continue
-    findings.push(warning('NOT_OFFSITE', `Every storage of ${database.name} is on the disk the database is on.`, 'When that disk is lost, both are. Add a storage elsewhere.'))
+    findings.push(
+      warning(
+        'NOT_OFFSITE',
+        `Every storage of ${database.name} is on the disk the database is on.`,
+        'When that disk is lost, both are. Add a storage elsewhere.',
+      ),
+    )
   }
   return findings
 }

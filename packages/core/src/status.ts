@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { findNewest } from './catalog/find-newest.ts'
+import { firstAnswering, type NamedStorage } from './catalog/first-answering.ts'
+import { listDatabases } from './catalog/list-databases.ts'
 import { readLineage } from './catalog/read-lineage.ts'
 import { listRecords } from './catalog/records.ts'
 import { summarizeRecords } from './catalog/summarize-records.ts'
-import type { NamedStorage } from './catalog/first-answering.ts'
 import type { ResolvedDatabase } from './config/config.ts'
 import type { EngineContext } from './context.ts'
 import type { DatabaseStatus, Status, StatusOptions, StorageStatus } from './engine-api.ts'
@@ -16,22 +17,38 @@ export async function readStatus(
   options: StatusOptions & { readonly now: Date },
 ): Promise<Status> {
   const databases = await Promise.all(
-    config.databases
-      .filter((database) => options.database === undefined || database.name === options.database)
-      .map(async (database): Promise<DatabaseStatus> => {
-        const storages = all.filter((each) => options.from === undefined || each.name === options.from)
-        return {
-          database: database.name,
-          storages: await Promise.all(storages.map((storage) => statusOf(database, storage, options))),
-        }
-      }),
+    (await databasesAskedFor({ config, storages: all }, options)).map(async (database): Promise<DatabaseStatus> => {
+      const storages = all.filter((each) => options.from === undefined || each.name === options.from)
+      return {
+        database: database.name,
+        storages: await Promise.all(storages.map((storage) => statusOf(database, storage, options))),
+      }
+    }),
   )
   const reports = databases.flatMap((each) => each.storages)
-  return { healthy: reports.length > 0 && reports.every((each) => each.healthy), at: options.now.toISOString(), databases }
+  return {
+    healthy: reports.length > 0 && reports.every((each) => each.healthy),
+    at: options.now.toISOString(),
+    databases,
+  }
 }
 
+/** Where nothing is configured, the storage says what it holds: a watching machine needs no more than a key to read it. */
+async function databasesAskedFor(
+  { config, storages }: Pick<EngineContext, 'config' | 'storages'>,
+  { database, from, signal }: StatusOptions,
+): Promise<readonly WatchedDatabase[]> {
+  if (database !== undefined) return [config.databases.find(({ name }) => name === database) ?? { name: database }]
+  if (config.databases.length > 0) return config.databases
+  const { value } = await firstAnswering(storages, (storage) => listDatabases(storage, { signal }), { from })
+  return value.map((name) => ({ name }))
+}
+
+/** The path is known when it is configured here. */
+type WatchedDatabase = Pick<ResolvedDatabase, 'name'> & Partial<ResolvedDatabase>
+
 async function statusOf(
-  database: ResolvedDatabase,
+  database: WatchedDatabase,
   { name, storage }: NamedStorage,
   { maxAgeMs, now, signal }: StatusOptions & { readonly now: Date },
 ): Promise<StorageStatus> {
@@ -70,6 +87,7 @@ async function statusOf(
       problems,
     }
   } catch (error) {
+    signal?.throwIfAborted()
     return { storage: name, healthy: false, offsite, problems: [messageOf(error)] }
   }
 }
@@ -81,8 +99,9 @@ function inWords(ms: number): string {
 }
 
 /** A folder on the database's own volume dies with it. */
-export async function isOffsite(databasePath: string, localDir: string | undefined): Promise<boolean> {
+export async function isOffsite(databasePath: string | undefined, localDir: string | undefined): Promise<boolean> {
   if (localDir === undefined) return true
+  if (databasePath === undefined) return false
   const [database, storage] = await Promise.all([deviceOf(dirname(databasePath)), deviceOf(localDir)])
   return database !== undefined && storage !== undefined && database !== storage
 }
