@@ -22,6 +22,7 @@ export class ChunkWindow {
   #chunkAt = 0
   /** While `bytes` is a joined buffer: how much of it is from before the chunk. */
   #carried = 0
+  #joined = new Uint8Array(0)
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
   #isOver = false
 
@@ -58,7 +59,7 @@ export class ChunkWindow {
   }
 
   #showChunk(from: number): void {
-    this.#show(this.#chunk, from)
+    this.#show(this.#chunk, from, this.#chunk.length)
     this.#chunkAt = this.#chunk.length
     this.#carried = 0
   }
@@ -66,20 +67,22 @@ export class ChunkWindow {
   #join(size: number): void {
     const rest = this.bytes.subarray(this.at, this.end)
     const piece = this.#chunk.subarray(this.#chunkAt, this.#chunkAt + Math.max(size - rest.length, PIECE_SIZE))
-    const joined = new Uint8Array(rest.length + piece.length)
-    joined.set(rest)
-    joined.set(piece, rest.length)
-    this.#show(joined, 0)
+    const length = rest.length + piece.length
+    // Far too large is not kept either: a merge has a thousand of these.
+    if (this.#joined.length < length || this.#joined.length > 4 * length) this.#joined = new Uint8Array(2 * length)
+    this.#joined.set(rest)
+    this.#joined.set(piece, rest.length)
+    this.#show(this.#joined, 0, length)
     this.#chunkAt += piece.length
     this.#carried = rest.length
   }
 
-  #show(bytes: Uint8Array<ArrayBuffer>, at: number): void {
+  #show(bytes: Uint8Array<ArrayBuffer>, at: number, end: number): void {
     this.#offset = this.offset - at
+    if (this.bytes !== bytes) this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.at = at
-    this.end = bytes.length
+    this.end = end
   }
 
   async #nextChunk(): Promise<boolean> {

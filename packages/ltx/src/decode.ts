@@ -89,38 +89,90 @@ async function openReader(
 
 /** A page stream as pages that their owner may keep. */
 export function pagesOf(stream: PageStream, kernel: LtxKernel): LtxPages {
-  const { pageSize } = stream.header
   let isStarted = false
-  async function* pages(): AsyncGenerator<LtxPage, void, undefined> {
-    const loaded = kernel.memory.subarray(kernel.page, kernel.page + pageSize)
-    let slab = new Uint8Array(0)
-    let used = 0
-    try {
-      for (;;) {
-        let pgno = stream.peek()
-        if (typeof pgno !== 'number') pgno = await pgno
-        if (pgno === 0) return
-        while (!stream.load()) await stream.more()
-        if (used === slab.length) {
-          slab = new Uint8Array(SLAB_SIZE)
-          used = 0
-        }
-        const data = slab.subarray(used, used + pageSize)
-        data.set(loaded)
-        used += pageSize
-        yield { pgno, data }
-      }
-    } finally {
-      await stream.close()
-    }
-  }
   return {
     header: stream.header,
     close: () => stream.close(),
     [Symbol.asyncIterator]() {
       if (isStarted) throw alreadyRead()
       isStarted = true
-      return pages()
+      return new PageIterator(stream, kernel)
     },
+  }
+}
+
+/** An async generator by hand: per page it costs half of what `async function*` and `yield` do, which is a tenth of decoding. */
+class PageIterator implements AsyncIterator<LtxPage, undefined> {
+  readonly #stream: PageStream
+  readonly #loaded: Uint8Array
+  readonly #pageSize: number
+  #slab = new Uint8Array(0)
+  #used = 0
+  /** The last call that had to wait; calls that come meanwhile are answered after it. */
+  #waiting: Promise<unknown> | undefined
+  #isDone = false
+
+  constructor(stream: PageStream, kernel: LtxKernel) {
+    this.#stream = stream
+    this.#pageSize = stream.header.pageSize
+    this.#loaded = kernel.memory.subarray(kernel.page, kernel.page + this.#pageSize)
+  }
+
+  next(): Promise<IteratorResult<LtxPage, undefined>> {
+    if (!this.#waiting && !this.#isDone) {
+      try {
+        const pgno = this.#stream.peek()
+        if (typeof pgno === 'number' && pgno > 0 && this.#stream.load()) return Promise.resolve(this.#take(pgno))
+        return this.#later(this.#nextLater(pgno))
+      } catch (error) {
+        return this.#later(this.#fail(error))
+      }
+    }
+    return this.#later((this.#waiting ?? Promise.resolve()).then(() => this.#nextLater(-1)))
+  }
+
+  return(): Promise<IteratorResult<LtxPage, undefined>> {
+    this.#isDone = true
+    return this.#stream.close().then(() => ({ done: true, value: undefined }))
+  }
+
+  async #nextLater(peeked: number | Promise<number>): Promise<IteratorResult<LtxPage, undefined>> {
+    if (this.#isDone) return { done: true, value: undefined }
+    try {
+      const pgno = await (peeked === -1 ? this.#stream.peek() : peeked)
+      if (pgno > 0) {
+        while (!this.#stream.load()) await this.#stream.more()
+        return this.#take(pgno)
+      }
+    } catch (error) {
+      return this.#fail(error)
+    }
+    return this.return()
+  }
+
+  async #fail(error: unknown): Promise<never> {
+    this.#isDone = true
+    await this.#stream.close()
+    throw error
+  }
+
+  #later(answer: Promise<IteratorResult<LtxPage, undefined>>): Promise<IteratorResult<LtxPage, undefined>> {
+    const settle = (): void => {
+      if (this.#waiting === waiting) this.#waiting = undefined
+    }
+    const waiting: Promise<void> = answer.then(settle, settle)
+    this.#waiting = waiting
+    return answer
+  }
+
+  #take(pgno: number): IteratorYieldResult<LtxPage> {
+    if (this.#used === this.#slab.length) {
+      this.#slab = new Uint8Array(SLAB_SIZE)
+      this.#used = 0
+    }
+    const data = this.#slab.subarray(this.#used, this.#used + this.#pageSize)
+    data.set(this.#loaded)
+    this.#used += this.#pageSize
+    return { done: false, value: { pgno, data } }
   }
 }

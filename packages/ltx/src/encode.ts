@@ -74,9 +74,17 @@ export function encodeLtx(
   let summary: LtxSummary | undefined
   let isStarted = false
   async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const page of pages) {
-      const chunk = encoder.add(page.pgno, page.data)
-      if (chunk) yield chunk
+    // `for await` over what does not need it would wait twice per page.
+    if (Symbol.iterator in pages) {
+      for (const page of pages) {
+        const chunk = encoder.add(page.pgno, page.data)
+        if (chunk) yield chunk
+      }
+    } else {
+      for await (const page of pages) {
+        const chunk = encoder.add(page.pgno, page.data)
+        if (chunk) yield chunk
+      }
     }
     summary = yield* encoder.finish()
   }

@@ -20,12 +20,18 @@ const FRAME_OVERHEAD = PLAIN_DESCRIPTOR.length + 4 + 4 + 4
 /** What is wrong with a frame, as a sentence. */
 export type Lz4Fault = string
 
+export const CONTENT_CHECKSUM_FAULT: Lz4Fault = 'Its content checksum is wrong.'
+
 /** The largest frame that `writeLz4Frame` makes of a page. */
 export function maxLz4FrameSize(pageSize: number): number {
   return pageSize + FRAME_OVERHEAD
 }
 
-/** Compresses the page that stands in the kernel into one frame at `to`; returns its size. */
+/**
+ * Compresses the page that stands in the kernel into one frame at `to`; returns its size.
+ *
+ * The content checksum, its last 4 bytes, is left to the caller, who has to go over the page for another checksum anyway.
+ */
 export function writeLz4Frame(
   kernel: LtxKernel,
   pageSize: number,
@@ -34,17 +40,15 @@ export function writeLz4Frame(
   to: number,
 ): number {
   out.set(PLAIN_DESCRIPTOR, to)
-  let at = to + PLAIN_DESCRIPTOR.length
+  const at = to + PLAIN_DESCRIPTOR.length
   const packed = kernel.compress(kernel.page, pageSize, kernel.packed)
   const stored = packed >= pageSize
   const size = stored ? pageSize : packed
   const from = stored ? kernel.page : kernel.packed
   view.setUint32(at, stored ? (size | STORED) >>> 0 : size, true)
   out.set(kernel.memory.subarray(from, from + size), at + 4)
-  at += 4 + size
-  view.setUint32(at, 0, true)
-  view.setUint32(at + 4, kernel.xxh32(kernel.page, pageSize), true)
-  return at + 8 - to
+  view.setUint32(at + 4 + size, 0, true)
+  return size + FRAME_OVERHEAD
 }
 
 /**
@@ -80,12 +84,38 @@ export function measureLz4Frame(view: DataView, from: number, end: number, maxSi
   return have < size ? -size : size
 }
 
-/** Whether a frame is of the plain form that every Litestream 0.5 writes, with a single block: fit to be copied as it is. */
+/**
+ * The size of a frame of the form that every Litestream 0.5 writes, if it has one block only, as it then always has.
+ *
+ * 0 when its descriptor is another one. The caller has at least 11 bytes of it, and checks the end mark when all is there.
+ */
+export function sizeOfPlainLz4Frame(view: DataView, from: number): number {
+  if (view.getUint32(from) !== 0x04224d18 || view.getUint32(from + 3) !== 0x186440a7) return 0
+  return FRAME_OVERHEAD + (view.getUint32(from + 7, true) & 0x7fffffff)
+}
+
+/** Whether a measured frame is one that may be copied into a file for any Litestream 0.5 as it is. */
 export function isPlainLz4Frame(view: DataView, from: number, size: number): boolean {
-  for (let at = 0; at < PLAIN_DESCRIPTOR.length; at++) {
-    if (view.getUint8(from + at) !== PLAIN_DESCRIPTOR[at]) return false
-  }
-  return PLAIN_DESCRIPTOR.length + 4 + (view.getUint32(from + 7, true) & 0x7fffffff) + 8 === size
+  return sizeOfPlainLz4Frame(view, from) === size
+}
+
+/** {@link readLz4Frame} for a plain frame with one block; false when it is not sound or has more blocks after all. */
+export function readPlainLz4Frame(
+  kernel: LtxKernel,
+  pageSize: number,
+  bytes: Uint8Array,
+  view: DataView,
+  from: number,
+  size: number,
+): boolean {
+  const at = from + PLAIN_DESCRIPTOR.length + 4
+  const packed = size - FRAME_OVERHEAD
+  const stored = view.getUint32(at - 4, true) >= STORED
+  if (stored && packed !== pageSize) return false
+  kernel.memory.set(bytes.subarray(at, at + packed), stored ? kernel.page : kernel.packed)
+  // Looked at after the copy: by then it is in the processor's cache.
+  if (view.getUint32(at + packed, true) !== 0) return false
+  return stored || kernel.decompress(kernel.packed, packed, kernel.page, pageSize, kernel.page) === pageSize
 }
 
 /** The most bytes a frame of a page may have: blocks may be as small as a byte, but none is empty. */
@@ -93,7 +123,11 @@ export function maxForeignLz4FrameSize(pageSize: number): number {
   return 64 + pageSize * 10
 }
 
-/** Decompresses a whole frame, as measured, into the kernel's page; says what is wrong, or nothing. */
+/**
+ * Decompresses a whole frame, as measured, into the kernel's page; says what is wrong, or nothing.
+ *
+ * The content checksum, its last 4 bytes, is left to the caller, who has to go over the page for another checksum anyway.
+ */
 export function readLz4Frame(
   kernel: LtxKernel,
   pageSize: number,
@@ -141,7 +175,5 @@ export function readLz4Frame(
     if (got <= 0) return 'A block is damaged, empty or larger than the page.'
     done += got
   }
-  if (done !== pageSize) return `It holds ${done} bytes.`
-  if (kernel.xxh32(kernel.page, pageSize) !== view.getUint32(at, true)) return 'Its content checksum is wrong.'
-  return undefined
+  return done === pageSize ? undefined : `It holds ${done} bytes.`
 }

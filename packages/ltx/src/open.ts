@@ -3,7 +3,7 @@ import { decodeHeader, type LtxHeader } from './header.ts'
 import { createIndexReader } from './index-reader.ts'
 import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
 import { LtxError } from './ltx-error.ts'
-import { maxForeignLz4FrameSize, measureLz4Frame, readLz4Frame } from './lz4-frame.ts'
+import { CONTENT_CHECKSUM_FAULT, maxForeignLz4FrameSize, measureLz4Frame, readLz4Frame } from './lz4-frame.ts'
 import { checkOptions } from './options.ts'
 import type { IndexEntry } from './page-sizes.ts'
 import { type LtxSource, readRange } from './source.ts'
@@ -101,7 +101,10 @@ function loadFrame(bytes: Uint8Array, view: DataView, pageSize: number, kernel: 
   const size = measureLz4Frame(view, PAGE_HEADER_SIZE, bytes.length, maxForeignLz4FrameSize(pageSize))
   if (typeof size === 'string') return size
   if (size !== bytes.length - PAGE_HEADER_SIZE) return 'Its size is not that in the index.'
-  return readLz4Frame(kernel, pageSize, bytes, view, PAGE_HEADER_SIZE)
+  const fault = readLz4Frame(kernel, pageSize, bytes, view, PAGE_HEADER_SIZE)
+  if (fault !== undefined) return fault
+  const stored = view.getUint32(bytes.length - 4, true)
+  return kernel.xxh32(kernel.page, pageSize) === stored ? undefined : CONTENT_CHECKSUM_FAULT
 }
 
 function loadBlock(bytes: Uint8Array, view: DataView, pageSize: number, kernel: LtxKernel): string | undefined {

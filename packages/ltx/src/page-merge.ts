@@ -91,7 +91,8 @@ export class PageMerge implements PageStream {
   #loser = -1
   #wait: Promise<unknown> | undefined
   #isDone = false
-  #frame: RawFrame | undefined
+  /** The input the page in the kernel came from. */
+  #loaded = -1
 
   constructor(readers: readonly PageReader[], kernel: LtxKernel, prevCommit: number | undefined) {
     const headers = readers.map((reader) => reader.header)
@@ -108,8 +109,7 @@ export class PageMerge implements PageStream {
   }
 
   get frame(): RawFrame {
-    if (!this.#frame) throw new TypeError('No page was loaded.')
-    return this.#frame
+    return this.#reader(this.#loaded).frame
   }
 
   peek(): number | Promise<number> {
@@ -172,7 +172,7 @@ export class PageMerge implements PageStream {
     const reader = this.#reader(this.#winner)
     if (!reader.load()) return false
     this.#rolling?.addKernelPage(this.#pgno(this.#winner), this.header.pageSize)
-    this.#frame = reader.frame
+    this.#loaded = this.#winner
     this.#behind.push(this.#winner)
     this.#winner = -1
     return true

@@ -14,7 +14,15 @@ import { createIndexDigest, type IndexDigest } from './index-digest.ts'
 import { type Crc64, crc64Bytes, crc64Value, type LtxKernel, maxLz4BlockSize } from './kernel/kernel.ts'
 import { LtxError, type LtxErrorCode, type LtxErrorDetails } from './ltx-error.ts'
 import { parseLtxName } from './ltx-name.ts'
-import { maxForeignLz4FrameSize, measureLz4Frame, readLz4Frame } from './lz4-frame.ts'
+import {
+  CONTENT_CHECKSUM_FAULT,
+  maxForeignLz4FrameSize,
+  maxLz4FrameSize,
+  measureLz4Frame,
+  readLz4Frame,
+  readPlainLz4Frame,
+  sizeOfPlainLz4Frame,
+} from './lz4-frame.ts'
 import { createPageOrder, type PageOrder } from './page-order.ts'
 import { createRollingChecksum, type RollingChecksum } from './rolling-checksum.ts'
 import { chunksOf, type LtxInput } from './source.ts'
@@ -71,7 +79,7 @@ export class PageReader implements PageStream {
   #missing = 0
   #pageCount = 0
   #summary: LtxSummary | undefined
-  #frame: RawFrame | undefined
+  #frameSize = 0
 
   /** Reads the header. Closes the input when that fails. */
   static async open(input: LtxInput, options: PageReaderOptions): Promise<PageReader> {
@@ -115,8 +123,9 @@ export class PageReader implements PageStream {
   }
 
   get frame(): RawFrame {
-    if (!this.#frame) throw new TypeError('No page was loaded.')
-    return this.#frame
+    const { bytes, view, at } = this.#window
+    const encoding = (this.#flags & PAGE_FLAG_BLOCK) !== 0 ? 'block' : 'frame'
+    return { encoding, bytes, view, from: at - this.#frameSize, size: this.#frameSize }
   }
 
   /** From now on a missing new page is an error: the database had so many pages before this file. */
@@ -166,29 +175,33 @@ export class PageReader implements PageStream {
       this.#missing = -size
       return false
     }
+    this.#hash(size)
     const window = this.#window
-    const kernel = this.#kernel
     const { pageSize } = this.header
-    const headerSize = (this.#flags & PAGE_FLAG_BLOCK) !== 0 ? BLOCK_HEADER_SIZE : PAGE_HEADER_SIZE
-    // The file's checksum covers a page's header (and block size) and its uncompressed content.
-    const hashFrom = kernel.page - headerSize
-    if (headerSize === BLOCK_HEADER_SIZE) this.#kernelView.setUint32(kernel.page - 4, size - BLOCK_HEADER_SIZE)
-    this.#kernelView.setUint32(hashFrom, this.#pgno)
-    this.#kernelView.setUint16(hashFrom + 4, this.#flags)
-    kernel.crc64(this.#crc, hashFrom, headerSize + pageSize)
     this.#rolling?.addKernelPage(this.#pgno, pageSize)
     this.#index.add(this.#pgno, window.offset, size)
-    this.#frame = {
-      encoding: headerSize === BLOCK_HEADER_SIZE ? 'block' : 'frame',
-      bytes: window.bytes,
-      view: window.view,
-      from: window.at,
-      size,
-    }
+    this.#frameSize = size
     window.at += size
     this.#pageCount++
     this.#pgno = -1
     return true
+  }
+
+  /** The file's checksum covers a page's header (and block size) and its uncompressed content. */
+  #hash(size: number): void {
+    const kernel = this.#kernel
+    const { view, at } = this.#window
+    if ((this.#flags & PAGE_FLAG_BLOCK) !== 0) {
+      this.#kernelView.setUint32(kernel.page - 10, this.#pgno)
+      this.#kernelView.setUint16(kernel.page - 6, this.#flags)
+      this.#kernelView.setUint32(kernel.page - 4, size - BLOCK_HEADER_SIZE)
+      kernel.crc64(this.#crc, kernel.page - BLOCK_HEADER_SIZE, BLOCK_HEADER_SIZE + this.header.pageSize)
+      return
+    }
+    this.#kernelView.setUint32(kernel.page - 6, this.#pgno)
+    this.#kernelView.setUint16(kernel.page - 2, this.#flags)
+    const hash = kernel.hashPage(this.#crc, PAGE_HEADER_SIZE, this.header.pageSize)
+    if (hash !== view.getUint32(at + size - 4, true)) this.#failLz4(CONTENT_CHECKSUM_FAULT)
   }
 
   more(): Promise<void> {
@@ -219,6 +232,13 @@ export class PageReader implements PageStream {
     const { bytes, view, at, end } = this.#window
     const { pageSize } = this.header
     const from = at + PAGE_HEADER_SIZE
+    if (end - from < 11) return -PAGE_HEADER_SIZE - 11
+    const plainSize = sizeOfPlainLz4Frame(view, from)
+    if (plainSize > 0 && plainSize <= maxLz4FrameSize(pageSize)) {
+      if (end - from < plainSize) return -PAGE_HEADER_SIZE - plainSize
+      if (readPlainLz4Frame(this.#kernel, pageSize, bytes, view, from, plainSize)) return PAGE_HEADER_SIZE + plainSize
+    }
+    // Another form, more blocks, or a fault that is worth a closer look.
     const frameSize = measureLz4Frame(view, from, end, maxForeignLz4FrameSize(pageSize))
     if (typeof frameSize === 'string') this.#failLz4(frameSize)
     if (frameSize < 0) return frameSize - PAGE_HEADER_SIZE

@@ -44,7 +44,6 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
   const order = createPageOrder(header, options.prevCommit)
   const sizes = createPageSizes()
   const crc: Crc64 = { lo: 0, hi: 0 }
-  const kernelView = new DataView(kernel.memory.buffer, kernel.memory.byteOffset)
 
   let chunk = new Uint8Array(chunkSize)
   let view = new DataView(chunk.buffer)
@@ -65,12 +64,15 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
     return full
   }
 
-  function writePayload(at: number): number {
-    if (!isBlock) return writeLz4Frame(kernel, pageSize, chunk, view, at)
+  /** Compresses the page to `at`, behind its header; returns the size of all. The checksum of an LZ4 frame is not written yet. */
+  function writeFrame(pgno: number, at: number): number {
+    view.setUint32(at, pgno)
+    view.setUint16(at + 4, flags)
+    if (!isBlock) return pageHeaderSize + writeLz4Frame(kernel, pageSize, chunk, view, at + pageHeaderSize)
     const size = kernel.compress(kernel.page, pageSize, kernel.packed)
-    view.setUint32(at - 4, size)
-    chunk.set(kernel.memory.subarray(kernel.packed, kernel.packed + size), at)
-    return size
+    view.setUint32(at + PAGE_HEADER_SIZE, size)
+    chunk.set(kernel.memory.subarray(kernel.packed, kernel.packed + size), at + pageHeaderSize)
+    return pageHeaderSize + size
   }
 
   return {
@@ -81,17 +83,11 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
       if (raw && isReusable(raw, options.encoding, maxPageSize)) {
         chunk.set(raw.bytes.subarray(raw.from, raw.from + raw.size), at)
         used += raw.size
-      } else {
-        view.setUint32(at, pgno)
-        view.setUint16(at + 4, flags)
-        used += pageHeaderSize + writePayload(at + pageHeaderSize)
-      }
+      } else used += writeFrame(pgno, at)
       // The file's checksum covers a page's header (and block size) and its uncompressed content.
-      const hashFrom = kernel.page - pageHeaderSize
-      kernelView.setUint32(hashFrom, pgno)
-      kernelView.setUint16(hashFrom + 4, flags)
-      if (isBlock) kernelView.setUint32(kernel.page - 4, used - at - pageHeaderSize)
-      kernel.crc64(crc, hashFrom, pageHeaderSize + pageSize)
+      kernel.memory.set(chunk.subarray(at, at + pageHeaderSize), kernel.page - pageHeaderSize)
+      if (isBlock) kernel.crc64(crc, kernel.page - pageHeaderSize, pageHeaderSize + pageSize)
+      else view.setUint32(used - 4, kernel.hashPage(crc, pageHeaderSize, pageSize), true)
       sizes.add(pgno, used - at)
       return full
     },

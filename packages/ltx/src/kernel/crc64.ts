@@ -20,12 +20,10 @@ export function crc64(crc: Crc64, view: DataView, from: number, size: number): v
     hi = b ^ (b >>> 1) ^ (b >>> 3) ^ (b >>> 4) ^ spill ^ (spill >>> 1) ^ (spill >>> 3) ^ (spill >>> 4)
   }
   for (; at < end; at++) {
-    lo ^= view.getUint8(at)
-    for (let bit = 0; bit < 8; bit++) {
-      const carry = -(lo & 1)
-      lo = (lo >>> 1) | (hi << 31)
-      hi = (hi >>> 1) ^ (carry & 0xd8000000)
-    }
+    // Of a single byte, only the 8 bits of the CRC that it covers are multiplied; the rest moves down.
+    const b = (lo ^ view.getUint8(at)) << 24
+    lo = ((lo >>> 8) | (hi << 24)) ^ (b << 31) ^ (b << 29) ^ (b << 28)
+    hi = (hi >>> 8) ^ b ^ (b >>> 1) ^ (b >>> 3) ^ (b >>> 4)
   }
   crc.lo = ~lo
   crc.hi = ~hi

@@ -26,6 +26,8 @@ export interface LtxKernel {
   crc64(crc: Crc64, from: number, size: number): void
   /** XXH32 with seed 0 of `size` bytes at `from`, as an unsigned number. */
   xxh32(from: number, size: number): number
+  /** Continues a CRC over the page of `size` bytes and the `headerSize` bytes before it; returns the XXH32 of the page alone. */
+  hashPage(crc: Crc64, headerSize: number, size: number): number
   /** Writes an LZ4 block of `size` (at least 1) bytes at `from` to `to`; returns its size, at most `maxLz4BlockSize(size)`. */
   compress(from: number, size: number, to: number): number
   /**

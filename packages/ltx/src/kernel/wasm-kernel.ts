@@ -6,6 +6,7 @@ interface KernelExports {
   readonly memory: { readonly buffer: ArrayBuffer }
   crc64(lo: number, hi: number, from: number, size: number): void
   xxh32(from: number, size: number): number
+  hashPage(lo: number, hi: number, page: number, headerSize: number, size: number): number
   compress(from: number, size: number, to: number): number
   decompress(from: number, size: number, to: number, limit: number, window: number): number
 }
@@ -28,6 +29,8 @@ function instantiate(): KernelExports | undefined {
   }
 }
 
+const PAGE_AT = 0x4410
+
 /** The kernel in WebAssembly with SIMD, or nothing where it may not be compiled. */
 export function createWasmKernel(): LtxKernel | undefined {
   const wasm = instantiate()
@@ -38,7 +41,7 @@ export function createWasmKernel(): LtxKernel | undefined {
     name: 'wasm',
     memory,
     scratch: 0x2400,
-    page: 0x4410,
+    page: PAGE_AT,
     packed: 0x16000,
     crc64(crc, from, size) {
       wasm.crc64(crc.lo, crc.hi, from, size)
@@ -46,6 +49,12 @@ export function createWasmKernel(): LtxKernel | undefined {
       crc.hi = result[1] ?? 0
     },
     xxh32: (from, size) => wasm.xxh32(from, size) >>> 0,
+    hashPage(crc, headerSize, size) {
+      const hash = wasm.hashPage(crc.lo, crc.hi, PAGE_AT, headerSize, size) >>> 0
+      crc.lo = result[0] ?? 0
+      crc.hi = result[1] ?? 0
+      return hash
+    },
     compress: wasm.compress,
     decompress: wasm.decompress,
   }
