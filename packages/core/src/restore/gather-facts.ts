@@ -1,0 +1,77 @@
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { CaptureClient } from '../capture/client.ts'
+import type { NamedStorage } from '../catalog/first-answering.ts'
+import type { Manifest } from '../catalog/manifest.ts'
+import { isBackupError } from '../errors.ts'
+import { followLinks } from '../spool/follow-links.ts'
+import { spaceOf } from '../spool/space.ts'
+import type { RestoreFacts, TargetState, Volume } from './plan-restore.ts'
+
+export interface RestoreRequest {
+  readonly capture: Pick<CaptureClient, 'inspect'>
+  readonly from: NamedStorage
+  readonly manifest: Manifest
+  /** The database file, or the new file. */
+  readonly target: string
+  readonly mode: 'new-file' | 'in-place'
+  /** A new file may replace one that exists. @default false */
+  readonly overwrite?: boolean
+  readonly spoolDir: string
+  /** Bytes that must stay free on the volumes of the target and the spool. */
+  readonly reserveBytes: number
+  readonly environment?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Everything a plan depends on. Reads only. */
+export async function gatherFacts(request: RestoreRequest): Promise<RestoreFacts> {
+  const { capture, from, manifest, mode, overwrite = false, spoolDir, reserveBytes, environment, signal } = request
+  const folder = await existingFolder(dirname(request.target))
+  const isMissingFolder = folder !== dirname(request.target)
+  const target = isMissingFolder ? request.target : await followLinks(request.target)
+  return {
+    manifest,
+    storage: from.name,
+    target,
+    mode,
+    overwrite,
+    found: await inspectTarget(capture, target, signal),
+    targetVolume: await volumeOf(await existingFolder(dirname(target))),
+    spoolVolume: await volumeOf(await existingFolder(spoolDir)),
+    reserveBytes,
+    environment,
+  }
+}
+
+/** What lies there; something that is no database is a state, not an error. */
+async function inspectTarget(
+  capture: Pick<CaptureClient, 'inspect'>,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<TargetState> {
+  try {
+    return await capture.inspect({ path }, { signal })
+  } catch (error) {
+    if (isBackupError(error, 'DATABASE_INVALID') || isBackupError(error, 'DATABASE_ENCRYPTED')) {
+      return { state: 'unreadable', reason: error.message }
+    }
+    throw error
+  }
+}
+
+async function existingFolder(dir: string): Promise<string> {
+  try {
+    await stat(dir)
+    return dir
+  } catch (error) {
+    const parent = dirname(dir)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === dir) throw error
+    return existingFolder(parent)
+  }
+}
+
+async function volumeOf(dir: string): Promise<Volume> {
+  const [{ dev }, { freeBytes }] = await Promise.all([stat(dir), spaceOf(dir)])
+  return { device: dev, freeBytes }
+}

@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import type { CaptureClient } from '../capture/client.ts'
+import type { Published, PublishStep } from '../capture/protocol.ts'
+import type { DecryptionKeys } from '../codec/codec.ts'
+import type { RestoreResult } from '../engine-api.ts'
+import { BackupError, isBackupError } from '../errors.ts'
+import { makeDirDurably, tempNameFor } from '../spool/durable.ts'
+import { readSpoolState, writeSpoolState } from '../spool/state.ts'
+import { readInRanges } from '../storage/read-in-ranges.ts'
+import type { WorkClient } from '../work/client.ts'
+import type { CheckReport } from '../work/protocol.ts'
+import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
+import { forgetRestoreFiles, removeTemp, writeRestoreFiles } from './leftovers.ts'
+import { type DecidedRestore, planRestore } from './plan-restore.ts'
+
+export interface RestoreDatabase extends RestoreRequest {
+  readonly capture: Pick<CaptureClient, 'inspect' | 'publish'>
+  readonly work: WorkClient
+  readonly keys?: DecryptionKeys | undefined
+  /** Refuse with `RESTORE_TARGET_EXISTS` when a database is there: for a restore at boot. @default false */
+  readonly mustBeMissing?: boolean
+  /** Restore though SQLite's checks find damage that was there at the source. @default false */
+  readonly acceptDamaged?: boolean
+  /** How long to wait for writers before giving up, in ms. @default 30000 */
+  readonly busyTimeoutMs?: number
+  /** Ranges fetched, and frames decompressed, at the same time. @default { ranges: 4, frames: 2 } */
+  readonly inFlight?: { readonly ranges: number; readonly frames: number }
+  readonly onEvent?: (event: RestoreEvent) => void
+  readonly now?: () => Date
+}
+
+/** Where a restore is; each is a moment at which a crash leaves the old or the new database, whole. */
+export type RestoreStep = 'planned' | 'fetching' | 'decoded' | 'checked' | 'published' | PublishStep
+
+export type RestoreEvent =
+  | { readonly kind: 'step'; readonly step: RestoreStep }
+  | {
+      readonly kind: 'progress'
+      readonly phase: 'fetch' | 'check' | 'publish'
+      readonly doneBytes: number
+      readonly totalBytes: number
+    }
+
+export interface RestoredDatabase extends Omit<RestoreResult, 'safetyBackup'> {
+  readonly check: CheckReport
+  /** A raw copy of what was replaced, in the spool: to become a backup of tier `pre-restore`, and then to be removed. */
+  readonly safetyCopy?: { readonly path: string; readonly sizeBytes: number }
+  /** Files that were in the way, under their new names. */
+  readonly setAside: readonly string[]
+}
+
+/**
+ * Brings one backup to its place: fetch, unpack beside the target, check, publish. Nothing is published before every
+ * promise of the manifest has held. The caller holds the spool's lock and has called {@link recoverRestore};
+ * when there is a safety copy, it calls {@link forgetRestoreFiles} once that has become a backup.
+ *
+ * @throws BackupError `RESTORE_TARGET_EXISTS`, `RESTORE_TARGET_BUSY`, `RESTORE_DAMAGED`, `RESTORE_PAGE_SIZE`,
+ * `SPOOL_NO_SPACE`, `BODY_…`, `DECRYPTION_FAILED`, `IDENTITY_MISSING`, `DATABASE_…`, `ABORTED`, and what the storage throws
+ */
+export async function restoreDatabase(options: RestoreDatabase): Promise<RestoredDatabase> {
+  const startedAt = performance.now()
+  const { spoolDir, onEvent, mode, manifest, now = () => new Date() } = options
+  await makeDirDurably(dirname(options.target), 0o755)
+  const plan = planRestore(await gatherFacts(options), now())
+  if (plan.refusal !== undefined) throw new BackupError(plan.refusal.code, plan.refusal.message, plan.refusal)
+  if (options.mustBeMissing && plan.keepsSafetyCopy) {
+    throw new BackupError('RESTORE_TARGET_EXISTS', `There is a database at ${plan.target} already.`)
+  }
+  onEvent?.({ kind: 'step', step: 'planned' })
+
+  const temp = tempNameFor(plan.target)
+  const safetyCopy = plan.keepsSafetyCopy
+    ? join(spoolDir, `pre-restore-${randomBytes(6).toString('hex')}.db`)
+    : undefined
+  await writeRestoreFiles(spoolDir, { temp, ...(safetyCopy === undefined ? {} : { safetyCopy }) })
+  try {
+    await fetchImage(options, temp)
+    onEvent?.({ kind: 'step', step: 'decoded' })
+    const check = await checkImage(options, temp)
+    onEvent?.({ kind: 'step', step: 'checked' })
+    const published = await publishImage(options, plan, temp, safetyCopy)
+    if (mode === 'in-place') {
+      const { writer } = await readSpoolState(spoolDir)
+      await writeSpoolState(spoolDir, { writer, parent: manifest.id })
+    }
+    // With a safety copy the record stays until that has become a backup: see `forgetRestoreFiles`.
+    if (published.safetyCopy === undefined) await forgetRestoreFiles(spoolDir)
+    onEvent?.({ kind: 'step', step: 'published' })
+    return {
+      id: manifest.id,
+      storage: options.from.name,
+      target: plan.target,
+      how: plan.how === 'new-file' ? 'new-file' : published.how,
+      sizeBytes: manifest.plain.sizeBytes,
+      durationMs: performance.now() - startedAt,
+      pausedMs: published.pausedMs,
+      warnings: warningsOf(check),
+      check,
+      ...(published.safetyCopy === undefined ? {} : { safetyCopy: published.safetyCopy }),
+      setAside: published.setAside,
+    }
+  } catch (error) {
+    await removeTemp(temp)
+    // A process that died may have left a safety copy behind, and the new database: `recoverRestore` looks after them.
+    if (!isBackupError(error, 'CAPTURE_DIED')) await forgetRestoreFiles(spoolDir)
+    throw error
+  }
+}
+
+async function fetchImage(options: RestoreDatabase, temp: string): Promise<void> {
+  const { from, manifest, work, keys, reserveBytes, inFlight = { ranges: 4, frames: 2 }, signal, onEvent } = options
+  const body = readInRanges(from.storage, manifest.body, {
+    sizeBytes: manifest.stored.sizeBytes,
+    inFlight: inFlight.ranges,
+    signal,
+  })
+  onEvent?.({ kind: 'step', step: 'fetching' })
+  const totalBytes = manifest.plain.sizeBytes
+  await work.decode(
+    body,
+    {
+      file: temp,
+      reserveBytes,
+      options: {
+        compression: manifest.compression,
+        encrypted: manifest.encryption !== undefined,
+        ...(keys === undefined ? {} : { keys }),
+        expect: { plain: manifest.plain, stored: manifest.stored },
+        inFlight: inFlight.frames,
+      },
+    },
+    {
+      signal,
+      onEvent: ({ plainBytes }) => onEvent?.({ kind: 'progress', phase: 'fetch', doneBytes: plainBytes, totalBytes }),
+    },
+  )
+}
+
+async function checkImage(
+  { work, manifest, acceptDamaged = false, signal }: RestoreDatabase,
+  temp: string,
+): Promise<CheckReport> {
+  const check = await work.check({ file: temp, depth: 'quick', rowCounts: false }, { signal })
+  if (check.outcome !== 'damaged' || acceptDamaged) return check
+  throw new BackupError(
+    'RESTORE_DAMAGED',
+    `The backup ${manifest.id} is what was backed up, but the database was damaged then: ${check.messages[0] ?? 'no details'}`,
+    { hint: 'Nothing was changed. Restore an older backup, or this one with --accept-damaged.' },
+  )
+}
+
+async function publishImage(
+  options: RestoreDatabase,
+  plan: DecidedRestore,
+  temp: string,
+  safetyCopy: string | undefined,
+): Promise<Published> {
+  const { capture, spoolDir, reserveBytes, mode, overwrite = false, busyTimeoutMs = 30_000, signal, onEvent } = options
+  const totalBytes = options.manifest.plain.sizeBytes
+  return capture.publish(
+    {
+      temp,
+      target: plan.target,
+      spoolDir,
+      ...(safetyCopy === undefined ? {} : { safetyCopy }),
+      // What was not there when it was planned has no safety copy, so it must not be replaced.
+      mustBeMissing: safetyCopy === undefined && !(mode === 'new-file' && overwrite),
+      reserveBytes,
+      busyTimeoutMs,
+    },
+    {
+      signal,
+      onEvent(event) {
+        if (event.kind === 'step') return onEvent?.(event)
+        const doneBytes = Math.round((event.pages / event.totalPages) * totalBytes)
+        onEvent?.({ kind: 'progress', phase: 'publish', doneBytes, totalBytes })
+      },
+    },
+  )
+}
+
+function warningsOf(check: CheckReport): readonly string[] {
+  const warnings: string[] = []
+  if (check.outcome === 'damaged')
+    warnings.push(`SQLite finds the restored database damaged: ${check.messages[0] ?? ''}`)
+  if (check.outcome === 'unknown') {
+    warnings.push(`SQLite could not check all of it without the app's own functions: ${check.messages[0] ?? ''}`)
+  }
+  if (check.foreignKeyViolations > 0) {
+    warnings.push(`${check.foreignKeyViolations} rows refer to rows that are not there. They may always have.`)
+  }
+  return warnings
+}

@@ -1,0 +1,185 @@
+import type { CaptureClient } from '../capture/client.ts'
+import type { NamedStorage } from '../catalog/first-answering.ts'
+import type { BackupEntry } from '../catalog/keys.ts'
+import { listBackups } from '../catalog/list-backups.ts'
+import { listDatabases } from '../catalog/list-databases.ts'
+import { readManifest } from '../catalog/read-manifest.ts'
+import { BackupError, type ErrorCode, isBackupError } from '../errors.ts'
+import { makeDirDurably } from '../spool/durable.ts'
+import type { CallOptions } from '../storage/storage.ts'
+import { hasInterruptedRestore, recoverRestore } from './leftovers.ts'
+import { type RestoreDatabase, type RestoredDatabase, restoreDatabase } from './restore-database.ts'
+
+export interface RestoreIfMissing
+  extends Omit<
+    RestoreDatabase,
+    'capture' | 'from' | 'manifest' | 'mode' | 'overwrite' | 'mustBeMissing' | 'acceptDamaged'
+  > {
+  readonly capture: Pick<CaptureClient, 'inspect' | 'publish' | 'recoverPublish' | 'lock' | 'unlock'>
+  /** The database's name in the storages. */
+  readonly database: string
+  readonly storages: readonly NamedStorage[]
+  /** When every storage answered and none has a backup. @default 'start-empty' */
+  readonly onMissingBackup?: 'start-empty' | 'fail'
+  /** How long to wait for another process that restores, in ms. @default 600000 */
+  readonly lockWaitMs?: number
+  /** A newer backup could not be restored and an older one is tried: to be said loudly. */
+  readonly onFallBack?: (failed: { readonly id: string; readonly storage: string; readonly error: BackupError }) => void
+}
+
+export interface IfMissingResult {
+  readonly outcome: 'present' | 'restored' | 'started-empty' | 'no-storage'
+  readonly restored?: RestoredDatabase
+  readonly warnings: readonly string[]
+}
+
+/** How many backups are tried before giving up: each may be a whole download. */
+const MAX_TRIED = 10
+
+/**
+ * What a start does before the app opens its database: nothing when it is there, else the newest backup that passes.
+ * Of several processes one restores and the others wait and find it present.
+ * @throws BackupError when the database is missing and it is not certain that there is no backup: what the storage
+ * throws; `BACKUP_NOT_FOUND` with `onMissingBackup: 'fail'`; `RESTORE_DAMAGED` when none of the newest passes; `LOCKED`
+ */
+export async function restoreIfMissing(options: RestoreIfMissing): Promise<IfMissingResult> {
+  const { capture, target, spoolDir, lockWaitMs = 600_000, signal } = options
+  if (!(await hasInterruptedRestore(spoolDir)) && (await isPresent(options))) return present
+  if (options.storages.length === 0) {
+    return {
+      outcome: 'no-storage',
+      warnings: [`${target} is missing, and no storage is configured to restore it from.`],
+    }
+  }
+  await makeDirDurably(spoolDir)
+  await capture.lock({ spoolDir, waitMs: lockWaitMs }, { signal })
+  try {
+    await recoverRestore(capture, spoolDir, { signal })
+    if (await isPresent(options)) return present
+    return await restoreNewest(options)
+  } finally {
+    await capture.unlock({ spoolDir })
+  }
+}
+
+const present: IfMissingResult = { outcome: 'present', warnings: [] }
+
+async function isPresent({ capture, target, signal }: RestoreIfMissing): Promise<boolean> {
+  try {
+    return (await capture.inspect({ path: target }, { signal })).state === 'database'
+  } catch (error) {
+    // Not ours to judge: the app says what it thinks of a file that is no database.
+    if (isBackupError(error, 'DATABASE_INVALID') || isBackupError(error, 'DATABASE_ENCRYPTED')) return true
+    throw error
+  }
+}
+
+async function restoreNewest(options: RestoreIfMissing): Promise<IfMissingResult> {
+  const { candidates, unanswered, warnings } = await findCandidates(options)
+  if (candidates.length === 0) {
+    // Perhaps the one storage that did not answer holds all of it: starting empty would be the end of it.
+    if (unanswered !== undefined) throw unanswered
+    return startEmpty(options)
+  }
+  const failures: string[] = []
+  for (const candidate of candidates) {
+    try {
+      const restored = await restoreCandidate(options, candidate)
+      return { outcome: 'restored', restored, warnings: [...warnings, ...failures, ...restored.warnings] }
+    } catch (error) {
+      if (isBackupError(error, 'RESTORE_TARGET_EXISTS')) return present
+      const { id } = candidate.entry
+      const isElsewhere = candidates.some((other) => other !== candidate && other.entry.id === id)
+      if (!isBackupError(error) || !(isBad(error.code) || (isElsewhere && isUnanswered(error.code)))) throw error
+      options.onFallBack?.({ id, storage: candidate.from.name, error })
+      failures.push(`The backup ${id} in ${candidate.from.name} could not be restored: ${error.message}`)
+    }
+  }
+  throw new BackupError(
+    'RESTORE_DAMAGED',
+    `None of the newest backups of "${options.database}" could be restored. ${failures.join(' ')}`,
+    {
+      hint: 'Restore one by hand: `sqlite-backup list`, then `sqlite-backup restore <id> --accept-damaged`.',
+    },
+  )
+}
+
+interface Candidate {
+  readonly from: NamedStorage
+  readonly entry: BackupEntry
+}
+
+interface Candidates {
+  /** Newest first; the same backup in several storages in their order. */
+  readonly candidates: readonly Candidate[]
+  /** What a storage said that could not be asked. */
+  readonly unanswered: unknown
+  readonly warnings: readonly string[]
+}
+
+async function findCandidates({ storages, database, signal }: RestoreIfMissing): Promise<Candidates> {
+  const asked = await Promise.allSettled(storages.map((from) => newestOf(from, database, { signal })))
+  const candidates = asked.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+  // A stable sort: of the same moment, the storage named first goes first.
+  candidates.sort((a, b) => b.entry.created.getTime() - a.entry.created.getTime())
+  const errors = asked.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []))
+  return {
+    candidates,
+    unanswered: errors[0],
+    warnings: asked.flatMap((answer, i) =>
+      answer.status === 'rejected'
+        ? [`${storages[i]?.name} did not answer and may hold a newer backup: ${String(answer.reason?.message)}`]
+        : [],
+    ),
+  }
+}
+
+async function newestOf(from: NamedStorage, database: string, options: CallOptions): Promise<Candidate[]> {
+  const found: Candidate[] = []
+  for await (const entry of listBackups(from.storage, { database, ...options })) {
+    found.push({ from, entry })
+    if (found.length === MAX_TRIED) break
+  }
+  return found
+}
+
+async function restoreCandidate(options: RestoreIfMissing, { from, entry }: Candidate): Promise<RestoredDatabase> {
+  const manifest = await readManifest(from.storage, entry, { signal: options.signal })
+  return restoreDatabase({ ...options, from, manifest, mode: 'in-place', mustBeMissing: true })
+}
+
+/** The backup itself is at fault, so an older one may do. Not so a lost key or a full disk. */
+function isBad(code: ErrorCode): boolean {
+  return (
+    code.startsWith('BODY_') || code === 'RESTORE_DAMAGED' || code === 'MANIFEST_INVALID' || code === 'OBJECT_MISSING'
+  )
+}
+
+function isUnanswered(code: ErrorCode): boolean {
+  return code === 'UNAVAILABLE' || code === 'STORAGE_DENIED' || code === 'STORAGE_FAILED'
+}
+
+async function startEmpty({
+  storages,
+  database,
+  onMissingBackup,
+  target,
+  signal,
+}: RestoreIfMissing): Promise<IfMissingResult> {
+  const others = await Promise.all(
+    storages.map(async ({ name, storage }) => {
+      const names = await listDatabases(storage, { signal })
+      return names.length === 0 ? `${name} holds no backups at all.` : `${name} holds backups of ${names.join(', ')}.`
+    }),
+  )
+  const message = `There is no backup of "${database}". ${others.join(' ')}`
+  if (onMissingBackup === 'fail') {
+    throw new BackupError('BACKUP_NOT_FOUND', message, {
+      hint: 'Is this the right storage and prefix? Without onMissingBackup: "fail" the app would start with an empty database.',
+    })
+  }
+  return {
+    outcome: 'started-empty',
+    warnings: [`${target} is missing and the app starts with an empty database. ${message}`],
+  }
+}
