@@ -15,7 +15,10 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** Waits for `promise` no longer than until the signal fires. @throws BackupError `ABORTED` */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
-  throwIfAborted(signal)
+  if (signal.aborted) {
+    promise.catch(() => {}) // Nobody else waits for it, and the abort says why.
+    throw abortedError(signal)
+  }
   let onAbort: (() => void) | undefined
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(abortedError(signal))
@@ -23,6 +26,9 @@ export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | un
   })
   try {
     return await Promise.race([promise, aborted])
+  } catch (error) {
+    // What fails because of the signal may have its own words for it.
+    throw signal.aborted ? abortedError(signal) : error
   } finally {
     if (onAbort !== undefined) signal.removeEventListener('abort', onAbort)
   }

@@ -205,7 +205,7 @@ export function filesystem(options: FilesystemOptions): Storage {
           return putFile(key, path, marked.body, options)
         })
       } catch (error) {
-        throw marked.thrown() ?? error
+        throw options.signal?.aborted ? error : (marked.thrown() ?? error)
       }
     },
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { type ErrorCode, isBackupError } from '../../../errors.ts'
+import { type ErrorCode, isBackupError, serializeError } from '../../../errors.ts'
 import { listAll, type Storage } from '../../storage.ts'
 
 /** What not every store can do. The names of the tests show which ones were declared. */
@@ -32,7 +32,8 @@ export function makeExpectCode(secrets: () => readonly string[]): SuiteContext['
     )
     if (!isBackupError(error)) throw error
     expect(codes, error.message).toContain(error.code)
-    for (const secret of secrets()) expect(`${error.message} ${error.hint}`).not.toContain(secret)
+    const shown = JSON.stringify(serializeError(error))
+    for (const secret of secrets()) expect(shown).not.toContain(secret)
   }
 }
 

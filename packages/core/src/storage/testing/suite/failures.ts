@@ -90,6 +90,21 @@ export function failuresSuite({ storage, freshPrefix, expectCode }: SuiteContext
       expectSameBytes(await readAll(storage(), key), bytes)
     })
 
+    it('says ABORTED also when the body has its own words for the signal', async () => {
+      const controller = new AbortController()
+      const body: Body = {
+        size: 1000,
+        async *stream() {
+          yield patternBytes(10)
+          controller.abort()
+          controller.signal.throwIfAborted()
+        },
+      }
+      const key = `${freshPrefix()}object`
+      await expectCode(storage().put(key, body, { signal: controller.signal }), 'ABORTED')
+      await expectCode(storage().head(key), 'OBJECT_MISSING')
+    })
+
     it('leaves calls alone whose signal never fires', async () => {
       const key = `${freshPrefix()}object`
       const { signal } = new AbortController()
