@@ -5,7 +5,7 @@ import { BackupError, type Body, isBackupError, messageOf, orAborted, type PutOp
 import { rawHead } from './head-object.ts'
 import { retryPart } from './retry-part.ts'
 import { fullKey, type S3Context, writeIdMetadata } from './s3-context.ts'
-import { objectParameters } from './s3-options.ts'
+import { extrasOf, objectParameters } from './s3-options.ts'
 import { sendPart } from './send-part.ts'
 import { assertSize, etagOf } from './single-put.ts'
 
@@ -52,8 +52,9 @@ async function createUpload(context: S3Context, key: string, options: PutOptions
   const { settings } = context
   const { metadata, contentType, signal } = options
   const writeId = randomUUID()
+  const facts = { operation: 'put', key, signal, extras: extrasOf(settings) }
   const { UploadId } = await retryPart(settings.partAttempts, signal, () =>
-    context.connection.call({ operation: 'put', key, signal }, ({ client, sdk, http }) =>
+    context.connection.call(facts, ({ client, sdk, http }) =>
       client.send(
         new sdk.CreateMultipartUploadCommand({
           Bucket: settings.bucket,
@@ -190,23 +191,33 @@ async function abort({ context, key, uploadId }: Upload): Promise<void> {
   const signal = AbortSignal.timeout(abortTimeoutMs)
   const { settings, connection } = context
   try {
-    await connection.call({ operation: 'put', key, signal }, ({ client, sdk, http }) =>
-      client.send(
-        new sdk.AbortMultipartUploadCommand({
-          Bucket: settings.bucket,
-          Key: fullKey(context, key),
-          UploadId: uploadId,
-        }),
-        http,
-      ),
-    )
+    await retryPart(settings.partAttempts, signal, async () => {
+      try {
+        await connection.call({ operation: 'put', key, signal }, ({ client, sdk, http }) =>
+          client.send(
+            new sdk.AbortMultipartUploadCommand({
+              Bucket: settings.bucket,
+              Key: fullKey(context, key),
+              UploadId: uploadId,
+            }),
+            http,
+          ),
+        )
+      } catch (error) {
+        // It was completed after all, or an earlier try has removed it.
+        if (!isNoSuchUpload(error)) throw error
+      }
+    })
   } catch (error) {
-    if (isBackupError(error) && error.cause instanceof Error && error.cause.name === 'NoSuchUpload') return
     // Thrown is why the upload failed.
     settings.onWarning(
       `${context.name}: parts of an unfinished upload of ${key} could not be removed (${messageOf(error)}). A lifecycle rule of the bucket for incomplete multipart uploads removes them.`,
     )
   }
+}
+
+function isNoSuchUpload(error: unknown): boolean {
+  return isBackupError(error) && error.cause instanceof Error && error.cause.name === 'NoSuchUpload'
 }
 
 /** Bytes of all parts together; a part that is sent again starts from zero. */

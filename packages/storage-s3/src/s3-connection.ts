@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { LookupFunction } from 'node:net'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { BackupError } from './core.ts'
+import { BackupError, isBackupError, messageOf } from './core.ts'
 import { createHttpHandler } from './http-handler.ts'
 import type { Env } from './platform-env.ts'
-import { type CallFacts, toBackupError } from './s3-error.ts'
+import { type CallFacts, isAnswer, toBackupError } from './s3-error.ts'
 import { addMiddleware } from './s3-middleware.ts'
-import type { S3Settings } from './s3-options.ts'
+import { invalid, type S3Settings } from './s3-options.ts'
 
 export type Sdk = typeof import('@aws-sdk/client-s3')
 
@@ -49,29 +49,49 @@ export function createConnection(name: string, settings: S3Settings, surrounding
       const { operation, signal } = facts
       opened ??= open()
       const { client, sdk } = await opened
+      const attempt = async () => {
+        try {
+          signal?.throwIfAborted()
+          const result = await run({ client, sdk, http: signal === undefined ? {} : { abortSignal: signal } })
+          refusedSince.delete(operation)
+          return result
+        } catch (error) {
+          throw toBackupError(error, {
+            ...facts,
+            storage: name,
+            secrets: await secretsOf(client),
+            refusedSince() {
+              const since = refusedSince.get(operation) ?? surroundings.now().toISOString()
+              refusedSince.set(operation, since)
+              return since
+            },
+          })
+        }
+      }
       try {
-        signal?.throwIfAborted()
-        const result = await run({ client, sdk, http: signal === undefined ? {} : { abortSignal: signal } })
-        refusedSince.delete(operation)
-        return result
+        return await attempt()
       } catch (error) {
-        throw toBackupError(error, {
-          ...facts,
-          storage: name,
-          secrets: await secretsOf(client),
-          refusedSince() {
-            const since = refusedSince.get(operation) ?? surroundings.now().toISOString()
-            refusedSince.set(operation, since)
-            return since
-          },
-        })
+        if (!isDoubtful(error, facts)) throw error
+        return attempt()
       }
     },
     close() {
       isClosed = true
-      void opened?.then(({ client }) => client.destroy())
+      // Whoever called has been told if it could not even be opened.
+      opened?.then(({ client }) => client.destroy()).catch(() => {})
     },
   }
+}
+
+/**
+ * A wrong bit in a request, or half a request, is another request to the store, which it refuses for reasons of its own:
+ * RGW says AccessDenied to a body that ends early. So a refusal has to be said twice. Nothing was done, so asking again is safe.
+ */
+function isDoubtful(error: unknown, { operation, signal }: Omit<CallFacts, 'storage'>): boolean {
+  if (signal?.aborted || !isBackupError(error)) return false
+  const codes =
+    operation === 'put' ? ['STORAGE_DENIED', 'STORAGE_FAILED', 'OBJECT_MISSING'] : ['STORAGE_DENIED', 'STORAGE_FAILED']
+  return codes.includes(error.code) && isAnswer(error)
 }
 
 const say = () => {}
@@ -93,12 +113,20 @@ function createClient(sdk: Sdk, settings: S3Settings, lookup: LookupFunction | u
     logger: silent,
     requestHandler: createHttpHandler({
       timeouts,
-      ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),
+      ...(caFile !== undefined && { ca: readAuthority(caFile) }),
       ...(lookup !== undefined && { lookup }),
     }),
   })
   addMiddleware(client, preset.headers)
   return client
+}
+
+function readAuthority(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw invalid(`The caFile cannot be read: ${messageOf(error)}.`)
+  }
 }
 
 /** Key, secret and token as they are in use. They are remembered by the SDK, so this asks nobody anew. */

@@ -1,4 +1,4 @@
-import { BackupError, type ErrorCode, isBackupError } from './core.ts'
+import { BackupError, type ErrorCode, isBackupError, messageOf } from './core.ts'
 
 /** What a failed call was about. */
 export interface CallFacts {
@@ -8,6 +8,8 @@ export interface CallFacts {
   readonly operation: string
   readonly key?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Options beyond the ordinary that went with the call, as a store without them says no more than 400. */
+  readonly extras?: string | undefined
   /** What a failed precondition means for this call. */
   readonly onPrecondition?: 'OBJECT_EXISTS' | 'OBJECT_CHANGED'
 }
@@ -70,7 +72,7 @@ export function toBackupError(error: unknown, context: ErrorContext): BackupErro
     .join(', ')
   const subject = key === undefined ? operation : `${operation} of ${key}`
   const cause = describeCause(facts, context.secrets)
-  const options = { cause, ...hint(hintFor(code, facts)), ...retryAfter(facts) }
+  const options = { cause, ...hint(hintFor(code, facts, context.extras)), ...retryAfter(facts) }
   const say = (what: string) => new BackupError(code, `${storage}: ${what}`, options)
   switch (code) {
     case 'OBJECT_MISSING':
@@ -118,6 +120,8 @@ function codeOf(facts: ErrorFacts, { key, operation, onPrecondition }: CallFacts
   if (status === 507) return 'STORAGE_FULL'
   if (status !== undefined && (status >= 500 || [408, 417, 425, 429].includes(status))) return 'UNAVAILABLE'
   if (/Region is missing/.test(message)) return 'CONFIG_INVALID'
+  // The files the SDK reads are those with tokens and credentials.
+  if (code === 'ENOENT' || code === 'EACCES') return 'STORAGE_DENIED'
   if (certificateCode.test(code)) return 'STORAGE_FAILED'
   // HPE_* and ERR_SSL_*: an answer spoilt on the way.
   if (networkCodes.has(code) || /^(HPE_|ERR_SSL_|ERR_TLS_)/.test(code)) return 'UNAVAILABLE'
@@ -125,10 +129,14 @@ function codeOf(facts: ErrorFacts, { key, operation, onPrecondition }: CallFacts
   return 'STORAGE_FAILED'
 }
 
-function hintFor(code: ErrorCode, { name, code: errno, headers, status }: ErrorFacts): string | undefined {
+function hintFor(
+  code: ErrorCode,
+  { name, code: errno, headers, status }: ErrorFacts,
+  extras: string | undefined,
+): string | undefined {
   if (name === 'RequestTimeTooSkewed') return "This machine's clock is wrong. Set it, and keep it by NTP."
   if (/Expired|TokenRefreshRequired/.test(name)) return 'The temporary credentials have ended and no newer ones came.'
-  if (/ProviderError$/.test(name)) {
+  if (/ProviderError$/.test(name) || errno === 'ENOENT' || errno === 'EACCES') {
     return 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, or give `credentials`.'
   }
   if (code === 'CONFIG_INVALID') return 'Set `region`, or AWS_REGION.'
@@ -145,6 +153,7 @@ function hintFor(code: ErrorCode, { name, code: errno, headers, status }: ErrorF
     return 'Check the credentials and what they are allowed to do: the README of @sqlite-backup/storage-s3 has the smallest policy.'
   if (code === 'STORAGE_MISSING') return 'Create the bucket, or correct `bucket`, `endpoint` and `region`.'
   if (name === 'InvalidStorageClass') return 'Leave out `storageClass`, or set one that the store has.'
+  if (status === 400 && extras !== undefined) return `The storage may not have what ${extras} asks of it.`
   return undefined
 }
 
@@ -183,6 +192,11 @@ function describeCause({ name, message, status, requestId }: ErrorFacts, secrets
   const cause = new Error([line, ...where].filter(Boolean).join(', '))
   cause.name = name
   return cause
+}
+
+/** True for errors that a store answered, other than those that never reached it. */
+export function isAnswer(error: BackupError): boolean {
+  return /\bHTTP [1-5]\d\d\b/.test(messageOf(error.cause))
 }
 
 function hint(text: string | undefined): { hint?: string } {

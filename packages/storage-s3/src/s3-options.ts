@@ -286,3 +286,9 @@ export function objectParameters({ sse, storageClass }: Pick<S3Settings, 'sse' |
     ...(storageClass !== undefined && { StorageClass: storageClass as StorageClass }),
   }
 }
+
+/** The names of the options behind {@link objectParameters}, for errors. */
+export function extrasOf({ sse, storageClass }: Pick<S3Settings, 'sse' | 'storageClass'>): string | undefined {
+  const names = [sse && '`sse`', storageClass && '`storageClass`'].filter(Boolean)
+  return names.length === 0 ? undefined : names.join(' or ')
+}

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Part } from './body-parts.ts'
+import { BackupError, isBackupError, messageOf } from './core.ts'
 import { declareDigest } from './s3-middleware.ts'
 
 /** What a request with a body needs beside its parameters. */
@@ -19,7 +20,7 @@ export interface SendOptions {
  * Sends a part as a stream whose length and SHA-256 are known: signed like a buffer, so that a store notices a wrong bit,
  * but neither held in memory nor hashed here.
  *
- * @throws what `part.stream()` throws, if it does, else what `send` throws.
+ * @throws what `part.stream()` throws, as a BackupError, if it does; else what `send` throws.
  */
 export async function sendPart<T>(
   part: Part,
@@ -37,7 +38,7 @@ export async function sendPart<T>(
         onProgress?.(sentBytes)
       }
     } catch (error) {
-      sourceError = error
+      sourceError = isBackupError(error) ? error : unreadable(error)
       throw error
     }
   }
@@ -57,4 +58,8 @@ export async function sendPart<T>(
   } finally {
     Body.destroy()
   }
+}
+
+function unreadable(cause: unknown): BackupError {
+  return new BackupError('SPOOL_FAILED', `What was to be stored could not be read: ${messageOf(cause)}.`, { cause })
 }

@@ -1,7 +1,7 @@
 import type { Part } from './body-parts.ts'
 import { BackupError, type Body, type PutOptions, type PutResult } from './core.ts'
 import { fullKey, plainEtag, type S3Context, sha256Metadata, writeIdMetadata } from './s3-context.ts'
-import { objectParameters } from './s3-options.ts'
+import { extrasOf, objectParameters } from './s3-options.ts'
 import { sendPart } from './send-part.ts'
 
 export interface Condition {
@@ -20,7 +20,8 @@ export async function singlePut(
   condition?: Condition,
 ): Promise<PutResult> {
   const { settings } = context
-  const facts = { operation: 'put', key, signal, onPrecondition: 'OBJECT_EXISTS' } as const
+  const extras = extrasOf(settings)
+  const facts = { operation: 'put', key, signal, extras, onPrecondition: 'OBJECT_EXISTS' } as const
   const { ETag } = await context.connection.call(facts, ({ client, sdk, http }) =>
     sendPart(part, { storesSha256: settings.preset.storesSha256, onProgress }, (payload) =>
       client.send(
