@@ -50,7 +50,11 @@ export async function getObject(
     body.destroy()
     throw changed(context, key)
   }
-  const lengthBytes = output.ContentLength ?? 0
+  const lengthBytes = output.ContentLength
+  if (lengthBytes === undefined) {
+    body.destroy()
+    throw new BackupError('STORAGE_UNSUPPORTED', `${context.name}: the storage does not say how long ${key} is.`)
+  }
   const sizeBytes = totalSize(output.ContentRange) ?? lengthBytes
   const isWhole = lengthBytes === sizeBytes
   if (output.ContentRange === undefined && (start > 0 || end < lengthBytes)) {

@@ -47,9 +47,9 @@ export function createConnection(name: string, settings: S3Settings, surrounding
     async call(facts, run) {
       if (isClosed) throw new BackupError('CLOSED', `${name} is closed.`)
       const { operation, signal } = facts
-      opened ??= open()
-      const { client, sdk } = await opened
       const attempt = async () => {
+        opened ??= open()
+        const { client, sdk } = await opened
         try {
           signal?.throwIfAborted()
           const result = await run({ client, sdk, http: signal === undefined ? {} : { abortSignal: signal } })
@@ -72,6 +72,8 @@ export function createConnection(name: string, settings: S3Settings, surrounding
         return await attempt()
       } catch (error) {
         if (!isDoubtful(error, facts)) throw error
+        // Asks for credentials anew, which the SDK only does when they said themselves that they end.
+        if (isExpiry(error)) opened = undefined
         return attempt()
       }
     },
@@ -92,6 +94,14 @@ function isDoubtful(error: unknown, { operation, signal }: Omit<CallFacts, 'stor
   const codes =
     operation === 'put' ? ['STORAGE_DENIED', 'STORAGE_FAILED', 'OBJECT_MISSING'] : ['STORAGE_DENIED', 'STORAGE_FAILED']
   return codes.includes(error.code) && isAnswer(error)
+}
+
+function isExpiry(error: unknown): boolean {
+  return (
+    error instanceof BackupError &&
+    error.cause instanceof Error &&
+    /^(ExpiredToken|InvalidToken|TokenRefresh)/.test(error.cause.name)
+  )
 }
 
 const say = () => {}
