@@ -3,6 +3,7 @@ import { base } from '../../tsup.base.ts'
 
 export default defineConfig({
   ...base,
+  dts: { ...base.dts, entry: { index: 'src/index.ts', testing: 'src/testing.ts' } },
   entry: {
     index: 'src/index.ts',
     testing: 'src/testing.ts',

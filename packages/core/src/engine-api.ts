@@ -78,7 +78,8 @@ export interface StorageOutcome {
 }
 
 export interface BackupResult {
-  readonly outcome: 'stored' | 'unchanged' | 'planned'
+  /** `unchanged`: with `ifChanged`. `planned`: with `dryRun`. `off`: SQLITE_BACKUP=off. */
+  readonly outcome: 'stored' | 'unchanged' | 'planned' | 'off'
   readonly id: string
   readonly manifest?: Manifest
   readonly storages: readonly StorageOutcome[]

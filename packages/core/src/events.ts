@@ -33,7 +33,10 @@ export interface BackupEvents {
     readonly error: SerializedError
   }
   /** A request to a storage is tried again. */
-  readonly 'storage.retried': EventBase & {
+  readonly 'storage.retried': {
+    /** ISO 8601, UTC. */
+    readonly at: string
+
     readonly storage: string
     readonly operation: string
     readonly attempt: number

@@ -1,0 +1,39 @@
+/**
+ * Keeps the SQLite databases of Node apps safe: backs them up while they run, proves the backups, puts them back.
+ *
+ * @packageDocumentation
+ */
+export type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
+export { parseTime } from './catalog/parse-time.ts'
+// For those who write a storage, a host or a command of their own.
+export type { Config, Origin, ResolvedConfig, ResolvedDatabase, ResolvedStorage } from './config/config.ts'
+export { databaseNameOf } from './config/database-path.ts'
+export { defineConfig } from './config/define-config.ts'
+export { configJsonSchema } from './config/json-schema.ts'
+export { type ProfileName, profileFor } from './config/profile.ts'
+export { type ResolveConfigOptions, resolveConfig } from './config/resolve-config.ts'
+export { env } from './config/secret.ts'
+export { type Duration, parseDuration, parseSize, type Size } from './config/units.ts'
+export { createEngine, openBackup } from './engine.ts'
+export type * from './engine-api.ts'
+export {
+  BackupError,
+  type BackupErrorOptions,
+  deserializeError,
+  type ErrorCode,
+  isBackupError,
+  messageOf,
+  type SerializedError,
+  serializeError,
+} from './errors.ts'
+export type { BackupEvents, EventName, Logger } from './events.ts'
+export { abortedError, orAborted, throwIfAborted, untilAborted } from './storage/abort.ts'
+export { type FilesystemOptions, filesystem } from './storage/filesystem.ts'
+export { assertKey, assertPrefix, compareKeys, isKey } from './storage/key.ts'
+export type { RetryOptions } from './storage/patience.ts'
+export type * from './storage/storage.ts'
+export { bytesBody, listAll, readObject } from './storage/storage.ts'
+export { withLimit } from './storage/with-limit.ts'
+export { withPrefix } from './storage/with-prefix.ts'
+export { withRetry } from './storage/with-retry.ts'
+export type { CheckLevel, VerifyRecord } from './verify/record.ts'

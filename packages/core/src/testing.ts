@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { Clock } from './storage/clock.ts'
 export { type Cue, type FaultyOptions, type FaultyStorage, faulty } from './storage/faulty.ts'
 export { memory } from './storage/memory.ts'
 export { type StorageSuiteOptions, storageSuite } from './storage/storage-suite.ts'

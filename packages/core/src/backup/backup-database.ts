@@ -1,19 +1,21 @@
 import { chooseTier } from '../catalog/choose-tier.ts'
+import { findNewest } from '../catalog/find-newest.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
 import type { Tier } from '../catalog/manifest.ts'
 import { assertBackupName } from '../catalog/names.ts'
 import { listRecords } from '../catalog/records.ts'
 import { summarizeRecords } from '../catalog/summarize-records.ts'
-import { revealEncryption } from '../config/secret.ts'
+import type { ResolvedDatabase } from '../config/config.ts'
+import { revealEncryption } from '../config/reveal.ts'
 import { databaseOf, type EngineContext, reserveBytesOf, runOf } from '../context.ts'
-import type { BackupOptions, BackupResult } from '../engine-api.ts'
+import type { BackupOptions, BackupResult, StorageOutcome } from '../engine-api.ts'
 import { engineFacts } from '../engine-facts.ts'
 import { BackupError, isBackupError, serializeError } from '../errors.ts'
 import { throttled } from '../progress.ts'
-import { makeDirDurably } from '../spool/durable.ts'
+import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
 import { checkLineage } from './check-lineage.ts'
-import { type RunBackup, type RunBackupEvent, runBackup } from './run-backup.ts'
+import { type RunBackup, type RunBackupEvent, requireDatabase, runBackup } from './run-backup.ts'
 import { storePending } from './store-pending.ts'
 
 const DEFAULT_LOCK_WAIT_MS = 60_000
@@ -25,8 +27,9 @@ export async function backupDatabase(
   options: BackupOptions,
   signal: AbortSignal,
 ): Promise<BackupResult> {
-  const { bus } = context
+  const { bus, config } = context
   const database = databaseOf(context, name)
+  if (!config.enabled) return { ...nothingDone, outcome: 'off', warnings: ['SQLITE_BACKUP=off: nothing is backed up.'] }
   const storages = chosenStorages(context.storages, options.to)
   if (options.name !== undefined) assertBackupName(options.name)
   const event = runOf(context, database.name)
@@ -44,11 +47,11 @@ export async function backupDatabase(
     })
   })
 
+  if (options.dryRun) return planBackup(context, database, storages, signal)
   bus.emit('backup.started', { ...event(), trigger, tier })
   try {
-    const { spoolDir } = database
-    await makeDirDurably(spoolDir)
-    if (!options.dryRun) await warnOfForks()
+    const spoolDir = await openSpool(database)
+    await warnOfForks(spoolDir)
     const run: RunBackup = {
       database: database.name,
       path: database.path,
@@ -90,8 +93,8 @@ export async function backupDatabase(
     throw error
   }
 
-  async function warnOfForks(): Promise<void> {
-    const { writer, parent } = await readSpoolState(database.spoolDir)
+  async function warnOfForks(spoolDir: string): Promise<void> {
+    const { writer, parent } = await readSpoolState(spoolDir)
     const mine = { writer, ...pick({ parent, environment: context.config.environment }, ['parent', 'environment']) }
     await Promise.all(
       storages.map(async (each) => {
@@ -107,10 +110,36 @@ export async function backupDatabase(
   }
 }
 
+const nothingDone = { id: '', storages: [], durationMs: 0, pinnedMs: 0, blockedMs: 0, warnings: [] } as const
+
+/** What a backup would read and where it would go. Asks each storage for its listing, and changes nothing. */
+async function planBackup(
+  { capture }: EngineContext,
+  { name, path }: ResolvedDatabase,
+  storages: readonly NamedStorage[],
+  signal: AbortSignal,
+): Promise<BackupResult> {
+  const inspection = await capture.inspect({ path }, { signal })
+  requireDatabase(path, inspection)
+  const outcomes = await Promise.all(
+    storages.map(async ({ name: storageName, storage }): Promise<StorageOutcome> => {
+      try {
+        await findNewest(storage, name, { signal })
+        return { storage: storageName, ok: true }
+      } catch (error) {
+        return { storage: storageName, ok: false, error: serializeError(error) }
+      }
+    }),
+  )
+  const mode = inspection.journalMode === 'wal' ? 'in WAL mode' : 'in rollback-journal mode'
+  const size = `${path} has ${inspection.sizeBytes + inspection.walSizeBytes} bytes, ${mode}.`
+  return { ...nothingDone, outcome: 'planned', storages: outcomes, warnings: [size] }
+}
+
 /** The part of a run that the configuration decides. */
-async function settingsOf({ config, capture }: EngineContext, spoolDir: string) {
+export async function settingsOf({ config, capture }: EngineContext, spoolDir: string) {
   const { sqlite } = await capture.hello(undefined)
-  const encryption = config.encryption === undefined ? undefined : revealEncryption(config.encryption)
+  const encryption = revealEncryption(config)
   return {
     require: config.require,
     ...pick(config, ['environment', 'appVersion']),
@@ -163,7 +192,7 @@ function chosenStorages(storages: readonly NamedStorage[], to: readonly string[]
 }
 
 /** The named properties that are set. */
-function pick<T extends object, K extends keyof T>(
+export function pick<T extends object, K extends keyof T>(
   from: T,
   keys: readonly K[],
 ): { [P in K]?: Exclude<T[P], undefined> } {

@@ -44,6 +44,8 @@ export interface RunBackup {
   readonly lockWaitMs: number
   /** Do nothing when the database is as it was at the last backup. */
   readonly ifChanged: boolean
+  /** For a copy that is not the live database: what it grew from. The spool's state is left as it is. */
+  readonly copyOf?: SpoolState
   readonly signal?: AbortSignal
   readonly onEvent?: (event: RunBackupEvent) => void
 }
@@ -64,8 +66,8 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
   await capture.lock({ spoolDir, waitMs: run.lockWaitMs }, { signal })
   try {
     const inspection = await capture.inspect({ path: run.path }, { signal })
-    requireDatabase(run, inspection)
-    const state = await readSpoolState(spoolDir)
+    requireDatabase(run.path, inspection)
+    const state = run.copyOf ?? (await readSpoolState(spoolDir))
     if (run.ifChanged && inspection.fingerprint !== undefined && inspection.fingerprint === state.fingerprint) {
       return { ...nothing, outcome: 'unchanged', id: state.parent ?? '', durationMs: performance.now() - began }
     }
@@ -80,7 +82,9 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
     const failed = outcomes.filter((outcome) => !outcome.ok)
     const stored = outcomes.length - failed.length
     // Only once it is somewhere is it true that the present content has a backup.
-    if (stored > 0) await writeSpoolState(spoolDir, { writer: state.writer, parent: manifest.id, fingerprint })
+    if (stored > 0 && run.copyOf === undefined) {
+      await writeSpoolState(spoolDir, { writer: state.writer, parent: manifest.id, fingerprint })
+    }
     if (stored === 0 || (run.require === 'all' && failed.length > 0)) throw notEverywhere(manifest.id, failed, stored)
     return {
       outcome: 'stored',
@@ -191,14 +195,15 @@ async function captureAndStore(
   }
 }
 
-function requireDatabase(run: RunBackup, inspection: Inspection): void {
+/** @throws BackupError `DATABASE_MISSING`, `DATABASE_EMPTY` */
+export function requireDatabase(path: string, inspection: Inspection): void {
   if (inspection.state === 'missing') {
-    throw new BackupError('DATABASE_MISSING', `There is no database at ${run.path}.`, {
+    throw new BackupError('DATABASE_MISSING', `There is no database at ${path}.`, {
       hint: 'Check the path. If the app creates it later, the next run will find it.',
     })
   }
   if (inspection.state === 'empty') {
-    throw new BackupError('DATABASE_EMPTY', `${run.path} has 0 bytes: there is nothing to back up yet.`, {
+    throw new BackupError('DATABASE_EMPTY', `${path} has 0 bytes: there is nothing to back up yet.`, {
       hint: 'SQLite writes the file with the first table. The next run will find it.',
     })
   }

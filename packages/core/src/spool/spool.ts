@@ -32,7 +32,7 @@ export async function openSpool(location: SpoolLocation): Promise<string> {
   // Two engines that name the file differently must meet at one lock.
   const isDefault = location.spoolDir === defaultSpoolDir(location.path)
   const wanted = isDefault ? defaultSpoolDir(realPath) : location.spoolDir
-  const dir = (await makeFolder(wanted)) ? wanted : fallbackDir(realPath)
+  const dir = (await makeFolder(wanted)) ? wanted : temporarySpoolDir(realPath)
   if (dir !== wanted) {
     if (!isDefault || !(await makeFolder(dir))) {
       throw new BackupError('SPOOL_FAILED', `The spool folder ${isDefault ? dir : wanted} cannot be made or written.`, {
@@ -46,7 +46,8 @@ export async function openSpool(location: SpoolLocation): Promise<string> {
   return dir
 }
 
-function fallbackDir(realPath: string): string {
+/** A spool under the system's temporary folder, the same for every process of this user: for files that are no live database. */
+export function temporarySpoolDir(realPath: string): string {
   const key = createHash('sha256').update(realPath).digest('hex').slice(0, 16)
   return join(tmpdir(), `sqlite-backup-${userInfo().uid}`, `${key}-${basename(realPath)}`)
 }

@@ -1,0 +1,107 @@
+// Private memory of the child processes and what the engine adds to the app, for databases of different sizes.
+//   node memory.mjs [megabytes…]
+import { execFileSync, fork } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { startRgw } from '@sqlite-backup/core/testing'
+import { dataDir, database } from './generate.mjs'
+import { table } from './table.mjs'
+
+if (process.send) await engine()
+else await main()
+
+/** Runs as a child: an app with nothing but the engine in it. */
+async function engine() {
+  const [, , path, profile, storageText] = process.argv
+  const storage = JSON.parse(storageText)
+  process.send('idle')
+  await new Promise((resolve) => process.once('message', resolve))
+  const { openBackup } = await import('@sqlite-backup/core')
+  const { s3 } = await import('@sqlite-backup/storage-s3')
+  const { accessKeyId, secretAccessKey, ...rest } = storage
+  const backup = await openBackup({
+    databases: { app: path },
+    storages: { s3: s3({ ...rest, credentials: () => ({ accessKeyId, secretAccessKey }) }) },
+    profile,
+  })
+  for (const [phase, task] of [
+    ['backup', () => backup.backup('app')],
+    ['verify', () => backup.verify('latest', { level: 'proven' })],
+    ['restore', () => backup.restore('latest', { output: `${path}.restored`, overwrite: true })],
+  ]) {
+    process.send(phase)
+    await task()
+  }
+  process.send('done')
+  await backup.close()
+  rmSync(`${path}.restored`, { force: true })
+  process.disconnect()
+}
+
+/** Private bytes: what this process costs the machine beyond what it shares. */
+function privateBytes(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+    return [...text.matchAll(/^Private_(?:Clean|Dirty): +(\d+) kB/gm)].reduce((sum, [, kB]) => sum + Number(kB) * 1024, 0)
+  } catch {
+    return 0
+  }
+}
+
+function childrenOf(pid) {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number))
+  } catch {
+    return []
+  }
+}
+
+async function main() {
+  const sizes = process.argv.slice(2).map(Number)
+  const rgw = await startRgw()
+  const { accessKeyId, secretAccessKey, endpoint, region } = rgw
+  const admin = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
+  const scratch = mkdtempSync(join(dataDir, 'memory-'))
+  const rows = []
+  try {
+    for (const profile of ['default', 'small']) {
+      for (const megabytes of sizes.length > 0 ? sizes : [500, 2000]) {
+        const bucket = `memory-${profile}-${megabytes}`
+        await admin.send(new CreateBucketCommand({ Bucket: bucket }))
+        const path = join(scratch, 'app.db')
+        rmSync(path, { force: true })
+        execFileSync('cp', ['--reflink=auto', database(megabytes), path])
+        const storage = { bucket, endpoint, region, forcePathStyle: true, accessKeyId, secretAccessKey }
+        const app = fork(import.meta.filename, [path, profile, JSON.stringify(storage)])
+        const peaks = {}
+        let phase
+        let idle = 0
+        app.on('message', (name) => {
+          phase = name
+        })
+        const gone = new Promise((resolve) => app.once('exit', resolve))
+        while (app.exitCode === null && app.signalCode === null) {
+          if (phase === 'idle') {
+            idle = privateBytes(app.pid)
+            phase = undefined
+            app.send('go')
+          } else if (phase !== undefined) {
+            const peak = (peaks[phase] ??= { engine: 0, child: 0 })
+            peak.engine = Math.max(peak.engine, privateBytes(app.pid) - idle)
+            for (const pid of childrenOf(app.pid)) peak.child = Math.max(peak.child, privateBytes(pid))
+          }
+          await Promise.race([sleep(20), gone])
+        }
+        for (const name of ['backup', 'verify', 'restore']) {
+          rows.push({ profile, 'database, MB': megabytes, doing: name, 'child, MB': peaks[name].child / 1e6, 'engine above the app, MB': peaks[name].engine / 1e6, goal: profile === 'small' ? '60 / 25' : '150 / 40' })
+        }
+      }
+    }
+    table('Peak private memory (smaps_rollup)', rows)
+  } finally {
+    await rgw.stop()
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,171 @@
+import { backupDatabase } from './backup/backup-database.ts'
+import { createCaptureClient } from './capture/client.ts'
+import { firstAnswering, type NamedStorage } from './catalog/first-answering.ts'
+import { listBackupPage } from './catalog/list-backups.ts'
+import { listDatabases } from './catalog/list-databases.ts'
+import { readLineage } from './catalog/read-lineage.ts'
+import { readRecords } from './catalog/records.ts'
+import type { Config, ResolvedConfig } from './config/config.ts'
+import { resolveConfig } from './config/resolve-config.ts'
+import { databaseOf, type EngineContext } from './context.ts'
+import { examine } from './doctor.ts'
+import type { BackupList, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
+import { BackupError } from './errors.ts'
+import { createEventBus, type EventBus } from './events.ts'
+import { findBackup } from './find-backup.ts'
+import { restoreMissing } from './restore/restore-missing.ts'
+import { planRestoreOf, restoreReference } from './restore/restore-reference.ts'
+import { readStatus } from './status.ts'
+import { withRetry } from './storage/with-retry.ts'
+import { verifyAll, verifyReference } from './verify/verify-reference.ts'
+import { createWorkClient } from './work/client.ts'
+
+/**
+ * Opens the engine of a configuration. Nothing is read or written until it is asked to.
+ *
+ * @example
+ * const backup = await openBackup({
+ *   databases: { app: './data/app.db' },
+ *   storages: { disk: filesystem({ dir: '/mnt/backups' }) },
+ * })
+ * await backup.restoreIfMissing()
+ * await backup.backup('app')
+ *
+ * @throws BackupError `CONFIG_INVALID`
+ */
+export async function openBackup(config: Config = {}): Promise<SqliteBackup> {
+  return createEngine(await resolveConfig({ config }))
+}
+
+/** The engine of a configuration whose every value is decided: what the CLI uses. */
+export function createEngine(config: ResolvedConfig): SqliteBackup {
+  const bus = createEventBus(config.log)
+  const profile = config.profile.name
+  const context: EngineContext = {
+    config,
+    storages: config.storages.map(({ name, storage }) => ({ name, storage: retried(name, storage, bus) })),
+    bus,
+    capture: createCaptureClient({ profile }),
+    work: createWorkClient({ profile }),
+    now: () => new Date(),
+  }
+  const calls = createCalls()
+
+  return {
+    databases: config.databases.map(({ name }) => name),
+    storages: config.storages.map(({ name }) => name),
+    backup: (database, options = {}) =>
+      calls.run(options.signal, (signal) => backupDatabase(context, database, options, signal)),
+    list: (database, options = {}) =>
+      calls.run(options.signal, (signal) =>
+        list(context, { ...options, ...(database === undefined ? {} : { database }) }, signal),
+      ),
+    listDatabases: (options = {}) =>
+      calls.run(options.signal, async (signal) => {
+        const { value } = await firstAnswering(
+          context.storages,
+          (storage) => listDatabases(storage, { signal }),
+          options,
+        )
+        return value
+      }),
+    show: (reference, options = {}) =>
+      calls.run(options.signal, async (signal) => {
+        const { name, storage, value } = await findBackup(context, reference, options, signal)
+        return { storage: name, manifest: value.manifest, records: await readRecords(storage, value.entry, { signal }) }
+      }),
+    planRestore: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => planRestoreOf(context, reference, options, signal)),
+    restore: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => restoreReference(context, reference, options, signal)),
+    restoreIfMissing: (options = {}) => calls.run(options.signal, (signal) => restoreMissing(context, options, signal)),
+    verify: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => verifyReference(context, reference, options, signal)),
+    verifyAll: (options = {}) => calls.run(options.signal, (signal) => verifyAll(context, options, signal)),
+    status: (options = {}) =>
+      calls.run(options.signal, (signal) => readStatus(context, { ...options, signal, now: context.now() })),
+    doctor: (options = {}) => calls.run(options.signal, (signal) => examine(context, signal)),
+    on: bus.on,
+    onAny: bus.onAny,
+    async close({ deadlineMs = 4_000 } = {}) {
+      await calls.close(deadlineMs)
+      await context.capture.close()
+      await Promise.all(config.storages.map(({ storage }) => storage.close?.()))
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close()
+    },
+  }
+}
+
+async function list(context: EngineContext, options: ListBackupsOptions, signal: AbortSignal): Promise<BackupList> {
+  const database = options.database ?? databaseOf(context, undefined).name
+  const { name, value } = await firstAnswering(
+    context.storages,
+    async (storage) => {
+      const page = await listBackupPage(storage, { ...options, database, signal })
+      // A fork is a fact of the newest backups, so the first page tells it.
+      const tips = options.cursor === undefined ? (await readLineage(storage, database, { signal })).tips : []
+      return { page, tips }
+    },
+    options,
+  )
+  const { page, tips } = value
+  return {
+    storage: name,
+    database,
+    items: page.items.map(({ id, created, tier, name: label, storedSizeBytes }) => ({
+      id,
+      database,
+      created: created.toISOString(),
+      tier,
+      ...(label === undefined ? {} : { name: label }),
+      storedSizeBytes,
+    })),
+    ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
+    ...(tips.length > 1 ? { fork: tips.map(({ id }) => id) } : {}),
+  }
+}
+
+function retried(name: string, storage: NamedStorage['storage'], bus: EventBus): NamedStorage['storage'] {
+  return withRetry(storage, {
+    onRetry: ({ doing, attempt, error }) =>
+      bus.emit('storage.retried', {
+        at: new Date().toISOString(),
+        storage: name,
+        operation: doing,
+        attempt,
+        error: error.toJSON(),
+      }),
+  })
+}
+
+interface Calls {
+  run<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T>
+  close(deadlineMs: number): Promise<void>
+}
+
+/** Every call of the engine passes here: refused after close, waited for by close, aborted when close cannot wait. */
+function createCalls(): Calls {
+  const closing = new AbortController()
+  const running = new Set<Promise<unknown>>()
+  let isClosed = false
+  return {
+    async run(signal, task) {
+      if (isClosed) throw new BackupError('CLOSED', 'The engine is closed.')
+      const work = task(signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]))
+      running.add(work)
+      try {
+        return await work
+      } finally {
+        running.delete(work)
+      }
+    },
+    async close(deadlineMs) {
+      isClosed = true
+      const timer = setTimeout(() => closing.abort(), deadlineMs)
+      await Promise.allSettled([...running])
+      clearTimeout(timer)
+    },
+  }
+}

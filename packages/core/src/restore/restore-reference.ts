@@ -1,0 +1,156 @@
+import { resolve } from 'node:path'
+import { storeSafetyCopy } from '../backup/store-safety-copy.ts'
+import type { Answer } from '../catalog/first-answering.ts'
+import type { FoundBackup } from '../catalog/resolve-backup.ts'
+import { revealKeys } from '../config/reveal.ts'
+import { databaseOf, type EngineContext, reserveBytesOf, runOf } from '../context.ts'
+import type { RestoreOptions, RestorePlan, RestoreResult } from '../engine-api.ts'
+import { BackupError, serializeError } from '../errors.ts'
+import { findBackup } from '../find-backup.ts'
+import { throttled } from '../progress.ts'
+import { openSpool, temporarySpoolDir } from '../spool/spool.ts'
+import { readSpoolState } from '../spool/state.ts'
+import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
+import { recoverRestore } from './leftovers.ts'
+import { planRestore } from './plan-restore.ts'
+import { type RestoreEvent, restoreDatabase } from './restore-database.ts'
+
+const DEFAULT_LOCK_WAIT_MS = 60_000
+
+/** What a restore would do. Reads only. */
+export async function planRestoreOf(
+  context: EngineContext,
+  reference: string,
+  options: RestoreOptions,
+  signal: AbortSignal,
+): Promise<RestorePlan> {
+  const found = await findBackup(context, reference, options, signal)
+  return planRestore(await gatherFacts(await requestOf(context, found, options, signal)), context.now())
+}
+
+/** Restores what a reference means, with its events; what it replaced becomes a backup of tier `pre-restore`. */
+export async function restoreReference(
+  context: EngineContext,
+  reference: string,
+  options: RestoreOptions,
+  signal: AbortSignal,
+): Promise<RestoreResult> {
+  const found = await findBackup(context, reference, options, signal)
+  return restoreFound(context, found, options, signal)
+}
+
+/** The same for a backup that was found already. `mustBeMissing` for a restore at boot. */
+export async function restoreFound(
+  context: EngineContext,
+  found: Answer<FoundBackup>,
+  options: RestoreOptions & { readonly mustBeMissing?: boolean },
+  signal: AbortSignal,
+): Promise<RestoreResult> {
+  const { bus, capture, work, config } = context
+  const { manifest } = found.value
+  const request = await requestOf(context, found, options, signal)
+  const { target, spoolDir, mode } = request
+  if (mode === 'in-place') requireEnvironment(context, found.value, options.acceptOtherEnvironment)
+  const event = runOf(context, manifest.database)
+  const { id } = manifest
+  const report = throttled(({ phase, doneBytes, totalBytes }: Extract<RestoreEvent, { kind: 'progress' }>) =>
+    bus.emit('restore.progress', { ...event(), phase, doneBytes, totalBytes }),
+  )
+
+  bus.emit('restore.started', { ...event(), id, target, storage: found.name })
+  try {
+    await capture.lock({ spoolDir, waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS }, { signal })
+    const before = await readSpoolState(spoolDir)
+    const left = await recovered()
+    const restored = await restoreDatabase({
+      ...request,
+      capture,
+      work,
+      keys: await revealKeys(config),
+      inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
+      onEvent: (progress) => {
+        if (progress.kind === 'progress') report(progress.phase, progress)
+      },
+      ...(options.mustBeMissing === undefined ? {} : { mustBeMissing: options.mustBeMissing }),
+      ...(options.acceptDamaged === undefined ? {} : { acceptDamaged: options.acceptDamaged }),
+    }).finally(() => capture.unlock({ spoolDir }))
+
+    const warnings = [...restored.warnings]
+    let safetyBackup: string | undefined
+    for (const copy of [left.safetyCopy, restored.safetyCopy?.path]) {
+      if (copy === undefined) continue
+      const kept = await storeSafetyCopy(
+        context,
+        { database: manifest.database, path: copy, spoolDir, lineage: before, actor: options.actor },
+        signal,
+      )
+      warnings.push(...kept.warnings)
+      safetyBackup = kept.id ?? safetyBackup
+    }
+    const { check: _check, safetyCopy: _copy, setAside, ...result } = restored
+    for (const file of setAside) warnings.push(`${file} was in the way and has been kept under this name.`)
+    bus.emit('restore.succeeded', {
+      ...event(),
+      id,
+      target: result.target,
+      how: result.how,
+      durationMs: result.durationMs,
+      pausedMs: result.pausedMs,
+      ...(safetyBackup === undefined ? {} : { safetyCopy: safetyBackup }),
+    })
+    return { ...result, ...(safetyBackup === undefined ? {} : { safetyBackup }), warnings }
+  } catch (error) {
+    bus.emit('restore.failed', { ...event(), id, target, error: serializeError(error) })
+    throw error
+  }
+
+  async function recovered(): Promise<{ readonly safetyCopy?: string }> {
+    try {
+      return await recoverRestore(capture, spoolDir, { signal })
+    } catch (error) {
+      await capture.unlock({ spoolDir })
+      throw error
+    }
+  }
+}
+
+async function requestOf(
+  context: EngineContext,
+  found: Answer<FoundBackup>,
+  options: RestoreOptions,
+  signal: AbortSignal,
+): Promise<RestoreRequest> {
+  const { config, capture } = context
+  const { manifest } = found.value
+  const target = options.output === undefined ? databaseOf(context, options.database).path : resolve(options.output)
+  const configured = config.databases.find((each) => each.path === target)
+  const spoolDir = await openSpool(configured ?? { path: target, spoolDir: temporarySpoolDir(target) })
+  return {
+    capture,
+    from: { name: found.name, storage: found.storage },
+    manifest,
+    target,
+    // The path of a configured database is a live one, however it was named.
+    mode: configured === undefined ? 'new-file' : 'in-place',
+    overwrite: options.overwrite ?? false,
+    spoolDir,
+    reserveBytes: await reserveBytesOf(config, spoolDir),
+    environment: config.environment,
+    signal,
+  }
+}
+
+/** @throws BackupError `ENVIRONMENT_MISMATCH` */
+function requireEnvironment(
+  { config }: EngineContext,
+  { manifest }: FoundBackup,
+  isAccepted: boolean | undefined,
+): void {
+  const theirs = manifest.lineage.environment
+  if (isAccepted || theirs === undefined || config.environment === undefined || theirs === config.environment) return
+  throw new BackupError(
+    'ENVIRONMENT_MISMATCH',
+    `Backup ${manifest.id} is of the environment "${theirs}", and this is "${config.environment}".`,
+    { hint: 'Restore it to a new file with --output, or say that you mean it (acceptOtherEnvironment).' },
+  )
+}
