@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +24,25 @@ describe('writeDurably', () => {
     expect(readFileSync(file, 'utf8')).toBe('two!')
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(readdirSync(dir)).toEqual(['file'])
+  })
+
+  it('writes large streams of chunks of any size, and says how far it is', async () => {
+    const file = join(dir, 'file')
+    const bytes = randomBytes(40_000_000)
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      let length = 0
+      for (let at = 0; at < bytes.length; at += length, length = (length * 7 + 1) % 400_000) {
+        yield bytes.subarray(at, at + length)
+      }
+    }
+    const progress: number[] = []
+    await writeDurably(file, chunks(), { onProgress: (n) => progress.push(n) })
+    expect(readFileSync(file).equals(bytes)).toBe(true)
+    expect(progress.length).toBeGreaterThan(5)
+    expect(progress).toEqual([...progress].sort((a, b) => a - b))
+    expect(progress.at(-1)).toBe(bytes.length)
+    await writeDurably(file, pieces(...Array.from({ length: 3000 }, (_, i) => String.fromCharCode(i % 100))))
+    expect(readFileSync(file)).toEqual(Buffer.from(Array.from({ length: 3000 }, (_, i) => i % 100)))
   })
 
   it('refuses an existing file with ifAbsent, and lets one of many win', async () => {

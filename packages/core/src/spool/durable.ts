@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
-import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 export interface WriteOptions {
@@ -46,17 +46,11 @@ export function tempNameFor(path: string): string {
 
 /** Makes a new file with this content and waits until it is on the disk; removed again when that fails. */
 export async function writeSynced(path: string, content: Content, options: WriteOptions = {}): Promise<BigIntStats> {
-  const { mode = 0o600, signal, onProgress } = options
+  const { mode = 0o600 } = options
   const file = await open(path, 'wx', mode)
   try {
-    let writtenBytes = 0
-    for await (const chunk of chunksOf(content)) {
-      signal?.throwIfAborted()
-      await writeFully(file, chunk)
-      writtenBytes += chunk.byteLength
-      onProgress?.(writtenBytes)
-    }
-    signal?.throwIfAborted()
+    await writeAll(file, chunksOf(content), options)
+    options.signal?.throwIfAborted()
     await file.sync()
     return await file.stat({ bigint: true })
   } catch (error) {
@@ -72,11 +66,67 @@ function chunksOf(content: Content): Iterable<Uint8Array> | AsyncIterable<Uint8A
   return content instanceof Uint8Array ? [content] : content
 }
 
-async function writeFully(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
-  // write(2) may take fewer bytes than it was given.
-  for (let at = 0; at < chunk.byteLength; ) {
-    const { bytesWritten } = await file.write(chunk, at, chunk.byteLength - at)
-    at += bytesWritten
+const BATCH_BYTES = 1024 * 1024
+const FLUSH_BYTES = 32 * 1024 * 1024
+
+/** Writes one batch while the next one is gathered, and flushes on the way. */
+async function writeAll(
+  file: FileHandle,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { signal, onProgress }: WriteOptions,
+): Promise<void> {
+  let batch: Uint8Array[] = []
+  let batchBytes = 0
+  let writtenBytes = 0
+  let unflushedBytes = 0
+  let writing = Promise.resolve()
+  let flushing = Promise.resolve()
+
+  const writeBatch = async (): Promise<void> => {
+    await writing
+    writing = writeFully(file, batch)
+    writing.catch(() => {}) // Thrown by whoever awaits it next.
+    writtenBytes += batchBytes
+    unflushedBytes += batchBytes
+    batch = []
+    batchBytes = 0
+    if (unflushedBytes < FLUSH_BYTES) return
+    unflushedBytes = 0
+    // One large fsync at the end would make the app's own commits on this volume wait behind it.
+    await flushing
+    flushing = writing.then(() => file.datasync())
+    flushing.catch(() => {}) // Likewise.
+  }
+
+  try {
+    for await (const chunk of chunks) {
+      signal?.throwIfAborted()
+      batch.push(chunk)
+      batchBytes += chunk.byteLength
+      if (batchBytes < BATCH_BYTES) continue
+      await writeBatch()
+      onProgress?.(writtenBytes)
+    }
+    if (batch.length > 0) await writeBatch()
+  } finally {
+    // The file must not be closed under them.
+    await Promise.allSettled([writing, flushing])
+  }
+  await writing
+  await flushing
+  onProgress?.(writtenBytes)
+}
+
+async function writeFully(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  let rest = chunks.filter((chunk) => chunk.byteLength > 0)
+  while (rest.length > 0) {
+    // writev(2) may take less than it was given, and at most 1024 pieces.
+    let { bytesWritten } = await file.writev(rest.slice(0, 1024))
+    rest = rest.flatMap((chunk) => {
+      const taken = Math.min(bytesWritten, chunk.byteLength)
+      bytesWritten -= taken
+      return taken === chunk.byteLength ? [] : [chunk.subarray(taken)]
+    })
   }
 }
 

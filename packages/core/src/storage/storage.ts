@@ -52,7 +52,7 @@ export interface Body {
   readonly maxSizeBytes?: number
   /** SHA-256 made by another process, piece by piece, so that nobody hashes on the app's event loop. */
   readonly pieces?: BodyPieces
-  /** Bytes `start` (inclusive, default 0) to `end` (exclusive, default the end). */
+  /** Bytes `start` (inclusive, default 0) to `end` (exclusive, default the end). A chunk given away is not changed. */
   stream(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
