@@ -29,6 +29,8 @@ export interface WorkClient {
 export interface WorkClientOptions {
   /** `small` for machines of 512 MB and less. @default 'default' */
   readonly profile?: 'default' | 'small'
+  /** For tests: the file the process starts with. */
+  readonly entry?: URL
 }
 
 // Buffers live outside V8's heap; what is left are small objects. A small young generation keeps the process small.
@@ -42,11 +44,11 @@ const execArgv = {
  * const work = createWorkClient({ profile: 'small' })
  * const report = await work.check({ file: 'app.db.restored', depth: 'quick', rowCounts: false })
  */
-export function createWorkClient({ profile = 'default' }: WorkClientOptions = {}): WorkClient {
+export function createWorkClient({ profile = 'default', entry }: WorkClientOptions = {}): WorkClient {
   const start = (withInput: boolean): Child<WorkMethods> =>
     spawnChild<WorkMethods>({
       name: 'work',
-      entry: processEntry('work'),
+      entry: entry ?? processEntry('work'),
       withInput,
       execArgv: execArgv[profile],
       ...(profile === 'small' ? { env: { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '1' } } : {}),
