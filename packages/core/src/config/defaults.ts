@@ -24,27 +24,27 @@ export interface OptionFacts {
 /** Every option by its path, in the order of the manual; `*` stands for a name the user chooses. */
 export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
   databases: {
-    type: 'object',
+    type: 'an object',
     about: 'The databases, by name. The name is part of every key in a storage, so it should not change.',
     variable: 'SQLITE_BACKUP_DB',
   },
   'databases.*': {
-    type: 'path, or object',
+    type: 'a path or an object',
     about: 'The path of the SQLite file, or an object with the options below.',
   },
-  'databases.*.path': { type: 'path', about: 'The SQLite file. A relative path starts at the config file.' },
+  'databases.*.path': { type: 'a path', about: 'The SQLite file. A relative path starts at the config file.' },
   'databases.*.spool': {
-    type: 'path',
+    type: 'a path',
     default: `\`${defaults.spool.dir}/<file>\` beside the database`,
     about: 'Folder for the local files of this database alone.',
   },
   storages: {
-    type: 'object',
+    type: 'an object',
     about: 'Where backups go, by name. The order is the order in which a restore asks them.',
     variable: 'SQLITE_BACKUP_TO',
   },
   'storages.*': {
-    type: 'adapter or URL',
+    type: 'an adapter or a URL',
     about: 'An adapter (`s3({ … })`, `filesystem({ … })`), a URL (`s3://bucket/prefix`) or a folder (`./backups`).',
   },
   require: {
@@ -53,7 +53,7 @@ export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
     about: 'Whether a backup succeeded when all storages have it, or when one has.',
     variable: 'SQLITE_BACKUP_REQUIRE',
   },
-  compression: { type: 'object', about: 'How backups are packed.' },
+  compression: { type: 'an object', about: 'How backups are packed.' },
   'compression.format': {
     type: '`zst`, `gz` or `none`',
     default: `\`${defaults.compression.format}\``,
@@ -61,14 +61,14 @@ export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
     variable: 'SQLITE_BACKUP_COMPRESSION',
   },
   'compression.level': {
-    type: 'number',
+    type: 'a number',
     default: `\`${defaults.compression.level.zst}\` for zst, \`${defaults.compression.level.gz}\` for gz`,
     about: '1 to 19 for zst, 1 to 9 for gz. Higher is smaller and slower.',
     variable: 'SQLITE_BACKUP_LEVEL',
   },
-  encryption: { type: 'object', about: 'Who can open backups. Without it: everybody who can read the storage.' },
+  encryption: { type: 'an object', about: 'Who can open backups. Without it: everybody who can read the storage.' },
   'encryption.recipients': {
-    type: 'list of text',
+    type: 'a list of text',
     about:
       'age recipients (`age1…`). Each of them can open every backup; this machine cannot, unless it has an identity.',
     variable: 'SQLITE_BACKUP_RECIPIENTS',
@@ -79,17 +79,17 @@ export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
     variable: 'SQLITE_BACKUP_PASSPHRASE',
   },
   'encryption.identities': {
-    type: '`env()`, or a list of it',
+    type: '`env()` or a list of it',
     about:
       'age identities (`AGE-SECRET-KEY-1…`), needed where backups are restored or proven. Only from the environment.',
     variable: 'SQLITE_BACKUP_IDENTITY',
   },
   'encryption.identityFile': {
-    type: 'path',
+    type: 'a path',
     about: 'A file of age identities, as `age-keygen` writes it.',
     variable: 'SQLITE_BACKUP_IDENTITY_FILE',
   },
-  verify: { type: 'object', about: 'How backups are checked.' },
+  verify: { type: 'an object', about: 'How backups are checked.' },
   'verify.afterBackup': {
     type: '`stored`, `checked` or `proven`',
     default: `\`${defaults.verify.afterBackup}\``,
@@ -115,34 +115,34 @@ export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
     variable: 'SQLITE_BACKUP_PROFILE',
   },
   maxPin: {
-    type: 'duration',
+    type: 'a duration',
     default: `\`${defaults.maxPin}\``,
     about:
       'Longest a backup may keep SQLite from recycling its WAL. If more is expected, it copies to the spool first and compresses later.',
     variable: 'SQLITE_BACKUP_MAX_PIN',
   },
   maxBlock: {
-    type: 'duration',
+    type: 'a duration',
     default: `\`${defaults.maxBlock}\``,
     about:
       'Longest a database in rollback-journal mode may be locked against writers. If more is expected, the backup is refused.',
     variable: 'SQLITE_BACKUP_MAX_BLOCK',
   },
-  spool: { type: 'object', about: 'Our own files on local disk, on their way up.' },
+  spool: { type: 'an object', about: 'Our own files on local disk, on their way up.' },
   'spool.dir': {
-    type: 'path',
+    type: 'a path',
     default: `\`${defaults.spool.dir}\` beside each database`,
     about: 'Folder for local files; each database gets a folder in it.',
     variable: 'SQLITE_BACKUP_SPOOL',
   },
   'spool.reserve': {
-    type: 'size',
+    type: 'a size',
     default: `\`${defaults.spool.reserve}\`, or ${defaults.spool.reserveFraction * 100} % of the volume if that is more`,
     about: 'What always stays free on the volume of the spool.',
     variable: 'SQLITE_BACKUP_RESERVE',
   },
   log: {
-    type: 'logger or `false`',
+    type: 'a logger or `false`',
     default: `\`${defaults.log}\``,
     about: 'A logger of pino’s shape, like `pino()` or `fastify.log`.',
   },

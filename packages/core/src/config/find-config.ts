@@ -34,7 +34,8 @@ async function nearest(cwd: string, names: readonly string[], last?: string): Pr
   }
 }
 
-async function isFile(path: string): Promise<boolean> {
+/** True for a file, false for anything else or nothing. */
+export async function isFile(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isFile()
   } catch (error) {

@@ -3,7 +3,7 @@ import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { BackupError, isBackupError, messageOf } from '../errors.ts'
 import type { Config } from './config.ts'
-import { configFileNames, findConfig } from './find-config.ts'
+import { configFileNames, findConfig, isFile } from './find-config.ts'
 import { validateConfig } from './validate-config.ts'
 
 export interface LoadedConfig {
@@ -19,6 +19,11 @@ export interface LoadedConfig {
 export async function loadConfig(cwd: string, named?: string): Promise<LoadedConfig | undefined> {
   const file = named === undefined ? await findConfig(cwd) : resolve(cwd, named)
   if (file === undefined) return undefined
+  if (!(await isFile(file))) {
+    throw new BackupError('CONFIG_NOT_FOUND', `There is no config file ${file}.`, {
+      hint: `Without a name it is looked for as ${configFileNames[0]} and the like. \`sqlite-backup init\` writes one.`,
+    })
+  }
   const value = extname(file) === '.json' ? await readJson(file) : await importDefault(file)
   return { config: validateConfig(value, { source: file }), file }
 }
@@ -39,7 +44,10 @@ async function readJson(file: string): Promise<unknown> {
     }
     return value
   } catch (error) {
-    throw new BackupError('CONFIG_INVALID', `${file} is not JSON: ${messageOf(error)}.`, { cause: error })
+    throw new BackupError('CONFIG_INVALID', `${file} is not JSON: ${messageOf(error)}.`, {
+      hint: 'JSON takes no comments and no comma behind the last value.',
+      cause: error,
+    })
   }
 }
 
@@ -65,13 +73,6 @@ async function importDefault(file: string): Promise<unknown> {
 
 function cannotLoad(file: string, error: unknown): BackupError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  const isItself = messageOf(error).includes(file) && !messageOf(error).includes('imported from')
-  if (code === 'ENOENT' || (code === 'ERR_MODULE_NOT_FOUND' && isItself)) {
-    return new BackupError('CONFIG_NOT_FOUND', `There is no config file ${file}.`, {
-      hint: `Without --config it is looked for as ${configFileNames[0]}. \`sqlite-backup init\` writes one.`,
-      cause: error,
-    })
-  }
   return new BackupError('CONFIG_INVALID', `${file} cannot be loaded: ${messageOf(error)}`, {
     hint: hintFor(code, file),
     cause: error,

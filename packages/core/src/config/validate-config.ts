@@ -45,6 +45,8 @@ function describe(issue: Issue, root: unknown, nameOf: (path: string) => string 
   if (issue.code === 'custom' && issue.message.startsWith('should be right: ')) {
     return [`${name}: ${issue.message.slice('should be right: '.length).trim()}`]
   }
+  // One of a list: its own message says what it should be, and `encryption` what it must not show.
+  if (typeof path.at(-1) === 'number' && issue.code !== 'invalid_union') return [`${name} ${issue.message}.`]
   const wanted = options[genericPath(path)]?.type.replaceAll('`', '') ?? 'an object'
   if (value === undefined) return [`${name} is missing: it should be ${wanted}.`]
   // What stands under `encryption` may be a secret in the wrong place.

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { configFileNames, findConfig } from './find-config.ts'
+
+let dir: string
+
+beforeEach(async () => {
+  dir = await realpath(await mkdtemp(join(tmpdir(), 'load-config-')))
+})
+
+afterEach(() => rm(dir, { recursive: true }))
+
+const write = async (name: string, text: string): Promise<string> => {
+  const file = join(dir, name)
+  await mkdir(join(file, '..'), { recursive: true })
+  await writeFile(file, text)
+  return file
+}
+// In a Node of its own: Vitest would load the config files itself, with its own idea of TypeScript.
+const script = `
+  const { loadConfig } = await import(process.argv[1])
+  const answer = await loadConfig(process.argv[2], process.argv[3]).then(
+    (value) => ({ value }),
+    ({ code, message, hint }) => ({ error: { code, message, hint } }),
+  )
+  console.log(JSON.stringify(answer))`
+
+async function load(name?: string): Promise<{ value?: unknown; error?: unknown }> {
+  const module = pathToFileURL(join(import.meta.dirname, 'load-config.ts')).href
+  const args = ['--input-type=module', '-e', script, module, dir, ...(name === undefined ? [] : [name])]
+  const { stdout } = await promisify(execFile)(process.execPath, args)
+  return JSON.parse(stdout)
+}
+
+const defineUrl = pathToFileURL(join(import.meta.dirname, 'define-config.ts')).href
+
+test.each([
+  ['sqlite-backup.config.mts', 'const config: object = { require: "any" }\nexport default config'],
+  ['sqlite-backup.config.ts', 'export default { require: "any" as const }'],
+  ['sqlite-backup.config.mjs', 'export default { require: "any" }'],
+  ['sqlite-backup.config.js', 'module.exports = { require: "any" }'],
+  ['sqlite-backup.config.json', '{ "$schema": "https://example.com/schema.json", "require": "any" }'],
+])('%s is found and loaded', async (name, text) => {
+  const file = await write(name, text)
+  expect(await load()).toEqual({ value: { config: { require: 'any' }, file } })
+})
+
+test('the first name wins', async () => {
+  for (const name of configFileNames) await write(name, '{}')
+  expect(await findConfig(dir)).toBe(join(dir, 'sqlite-backup.config.mts'))
+})
+
+test('a config is found from a folder of the project, but not above the project', async () => {
+  const file = await write('project/sqlite-backup.config.json', '{}')
+  await write('project/package.json', '{}')
+  await mkdir(join(dir, 'project/src/deep'), { recursive: true })
+  expect(await findConfig(join(dir, 'project/src/deep'))).toBe(file)
+
+  await write('project/inner/package.json', '{}')
+  expect(await findConfig(join(dir, 'project/inner'))).toBeUndefined()
+  await mkdir(join(dir, 'elsewhere/deep'), { recursive: true })
+  await write('elsewhere/sqlite-backup.config.json', '{}')
+  expect(await findConfig(join(dir, 'elsewhere/deep'))).toBeUndefined()
+})
+
+test('without a config file there is none', async () => {
+  await write('package.json', '{}')
+  expect(await load()).toEqual({})
+})
+
+test('a named file that is not there is an error', async () => {
+  for (const name of ['missing.mts', 'missing.json']) {
+    expect((await load(name)).error).toMatchObject({
+      code: 'CONFIG_NOT_FOUND',
+      message: `There is no config file ${join(dir, name)}.`,
+    })
+  }
+})
+
+test.each([
+  ['a.mjs', 'export default {', 'cannot be loaded', 'Run `node '],
+  ['b.mjs', 'import "not-installed"\nexport default {}', 'not-installed', 'npm install'],
+  ['c.mjs', 'throw new Error("my own error")', 'my own error', 'Run `node '],
+  ['d.mjs', 'export const config = {}', 'has no default export', 'export default defineConfig'],
+  ['e.mts', 'enum A { B }\nexport default {}', 'cannot be loaded', 'only strips types'],
+  ['f.json', '{', 'is not JSON', 'no comments'],
+  ['g.mjs', 'export default { databses: {} }', 'Did you mean "databases"?', '/g.mjs.'],
+  ['h.json', '{ "compression": { "levl": 3 } }', 'Did you mean "compression.level"?', '/h.json.'],
+])('%s with %j says what is wrong', async (name, text, message, hint) => {
+  await write(name, text)
+  expect((await load(name)).error).toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining(message),
+    hint: expect.stringContaining(hint),
+  })
+})
+
+test('what defineConfig says inside the file names the file', async () => {
+  const file = await write(
+    'i.mts',
+    `import { defineConfig } from '${defineUrl}'\nexport default defineConfig({ requir: 'any' })`,
+  )
+  expect((await load('i.mts')).error).toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: 'Unknown option "requir". Did you mean "require"?',
+    hint: expect.stringContaining(`Look at ${file}.`),
+  })
+})
