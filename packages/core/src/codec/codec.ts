@@ -61,6 +61,9 @@ export interface EncodeSink {
   onPiece?(index: number, sha256: Uint8Array): void
 }
 
+/** See `DecodeOptions.freeChunks`. */
+export const freedChunkBytes: number = 256 * 1024
+
 export interface DecodeOptions {
   readonly compression: Compression
   readonly encrypted: boolean
@@ -75,6 +78,9 @@ export interface DecodeOptions {
    * @default true when `expect.plain` is given
    */
   readonly foreign?: boolean
-  /** Give a chunk's memory back when the next one is asked for, so that memory stays small: keep no chunk. @default false */
+  /**
+   * Give the memory of chunks of at least `freedChunkBytes` back when the next one is asked for: write such a chunk
+   * before. Keeps the process tens of megabytes smaller. @default false
+   */
   readonly freeChunks?: boolean
 }

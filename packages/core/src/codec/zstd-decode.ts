@@ -2,6 +2,7 @@ import { pipeline, Readable } from 'node:stream'
 import { constants, createZstdDecompress } from 'node:zlib'
 import { BackupError, isBackupError, messageOf } from '../errors.ts'
 import type { ByteReader } from './byte-reader.ts'
+import { freedChunkBytes } from './codec.ts'
 import { freeBuffer } from './free-buffer.ts'
 import { packFrame } from './pack-frame.ts'
 import { type WalkedFrame, walkFrames } from './zstd-walk.ts'
@@ -66,7 +67,7 @@ async function* handOver(pending: Promise<Uint8Array>[], options: ZstdDecodeOpti
   const plain = await pending.shift()
   if (plain === undefined) return
   yield plain
-  if (options.freeChunks) freeBuffer(plain)
+  if (options.freeChunks && plain.length >= freedChunkBytes) freeBuffer(plain)
 }
 
 /** One whole frame on the thread pool. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { DecodeOptions, EncodeResult } from '../codec/codec.ts'
+import { type DecodeOptions, type EncodeResult, freedChunkBytes } from '../codec/codec.ts'
 import { decodeBody } from '../codec/decode-body.ts'
 import { BackupError, isBackupError } from '../errors.ts'
 
@@ -28,7 +28,7 @@ export async function decodeToFile(
   const handle = await createFile(file)
   try {
     await assertSpace(file, options.decode.expect?.plain?.sizeBytes ?? 0, options.reserveBytes)
-    const result = await writeAll(decodeBody(input, options.decode), handle, file, options)
+    const result = await writeAll(decodeBody(input, { ...options.decode, freeChunks: true }), handle, file, options)
     await handle.sync()
     await handle.close()
     return result
@@ -60,6 +60,7 @@ async function writeAll(
       at += bytesWritten
       dropWritten(chunks, bytesWritten)
     }
+    if (at !== position) throw new BackupError('INTERNAL', `${position - at} bytes were lost on their way to ${file}.`)
   }
   try {
     for (;;) {
@@ -71,7 +72,8 @@ async function writeAll(
       signal?.throwIfAborted()
       pending.push(next.value)
       pendingBytes += next.value.byteLength
-      if (pendingBytes >= WRITE_BYTES) await flush()
+      // A large chunk's memory is gone once the next one is asked for.
+      if (pendingBytes >= WRITE_BYTES || next.value.byteLength >= freedChunkBytes) await flush()
       if (position - reportedAt >= PROGRESS_BYTES) {
         reportedAt = position
         await assertSpace(file, 0, reserveBytes)

@@ -49,10 +49,9 @@ async function pump(
     },
   })
   try {
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     for (let position = 0, reportedAt = 0; ; ) {
       signal?.throwIfAborted()
-      // A fresh buffer each time: the encoder keeps what it is given.
-      const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
       const { bytesRead } = await input.read(buffer, 0, buffer.length, position)
       if (bytesRead === 0) return await encoder.end()
       position += bytesRead
