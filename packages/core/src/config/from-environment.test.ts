@@ -97,14 +97,28 @@ test.each(['postgres://u:p@host/db', 'mysql://host/db', 'libsql://x.turso.io', '
   },
 )
 
-test.each(['BUCKET_NAME', 'R2_BUCKET_NAME', 'R2_BUCKET', 'AWS_BUCKET', 'S3_BUCKET'])(
-  'the platform’s %s is a storage, in a folder of its own',
-  (name) => {
-    const { ambient, variableOf } = read({ [name]: 'acme-bucket' })
-    expect(ambient).toEqual({ storages: { main: 's3://acme-bucket/sqlite-backup' } })
-    expect(variableOf.get('storages')).toBe(name)
-  },
-)
+test.each([
+  ['BUCKET_NAME', 'AWS_ACCESS_KEY_ID'],
+  ['BUCKET_NAME', 'AWS_WEB_IDENTITY_TOKEN_FILE'],
+  ['BUCKET', 'BUCKET_ACCESS_KEY_ID'],
+  ['AWS_S3_BUCKET_NAME', 'AWS_ACCESS_KEY_ID'],
+  ['R2_BUCKET', 'R2_ACCESS_KEY_ID'],
+  ['B2_BUCKET_NAME', 'B2_APPLICATION_KEY_ID'],
+  ['TIGRIS_STORAGE_BUCKET', 'TIGRIS_STORAGE_ACCESS_KEY_ID'],
+])('the platform’s %s with %s is a storage, in a folder of its own', (bucket, key) => {
+  const { ambient, variableOf } = read({ [bucket]: 'acme-bucket', [key]: 'x' })
+  expect(ambient).toEqual({ storages: { main: 's3://acme-bucket/sqlite-backup' } })
+  expect(variableOf.get('storages')).toBe(bucket)
+})
+
+test('the bucket goes with the keys that are there', () => {
+  const environment = { BUCKET_NAME: 'other', R2_BUCKET: 'ours', R2_ACCESS_KEY_ID: 'x' }
+  expect(read(environment).ambient).toEqual({ storages: { main: 's3://ours/sqlite-backup' } })
+})
+
+test('a bucket without keys may be of any kind of store, and is left alone', () => {
+  expect(read({ BUCKET_NAME: 'uploads', GOOGLE_APPLICATION_CREDENTIALS: '/x.json' }).ambient).toEqual({})
+})
 
 test('a variable that is meant for us comes before the platform’s', () => {
   const { own, ambient } = read({

@@ -21,8 +21,26 @@ export interface EnvironmentConfig {
   readonly warnings: readonly string[]
 }
 
-/** Where a bucket's name is found: as Fly and Tigris, Railway, Cloudflare and others set it. First come, first served. */
-export const bucketVariables = Object.freeze(['BUCKET_NAME', 'R2_BUCKET_NAME', 'R2_BUCKET', 'AWS_BUCKET', 'S3_BUCKET'])
+/**
+ * Where the platforms put a bucket and the keys to it, in the order in which they are looked at; in each list the first
+ * that is set counts. Both must be there: a bucket's name alone may be that of another kind of store.
+ */
+export const bucketVariables: readonly { readonly bucket: readonly string[]; readonly keys: readonly string[] }[] =
+  Object.freeze([
+    { bucket: ['BUCKET_NAME', 'BUCKET'], keys: ['BUCKET_ACCESS_KEY_ID'] },
+    {
+      bucket: ['BUCKET_NAME', 'AWS_S3_BUCKET_NAME', 'AWS_BUCKET_NAME', 'AWS_BUCKET', 'S3_BUCKET'],
+      keys: [
+        'AWS_ACCESS_KEY_ID',
+        'AWS_WEB_IDENTITY_TOKEN_FILE',
+        'AWS_PROFILE',
+        'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+      ],
+    },
+    { bucket: ['R2_BUCKET', 'R2_BUCKET_NAME'], keys: ['R2_ACCESS_KEY_ID'] },
+    { bucket: ['B2_BUCKET', 'B2_BUCKET_NAME'], keys: ['B2_APPLICATION_KEY_ID', 'B2_KEY_ID'] },
+    { bucket: ['TIGRIS_STORAGE_BUCKET'], keys: ['TIGRIS_STORAGE_ACCESS_KEY_ID'] },
+  ])
 /** Where an app's database is found. */
 export const databaseVariables = Object.freeze(['DATABASE_PATH', 'DATABASE_URL'])
 /** A bucket found like this belongs to the app too: ours is a folder in it. */
@@ -84,15 +102,23 @@ export function fromEnvironment(environment: Environment, cwd: string): Environm
 
 function ambientConfig(environment: Environment, cwd: string, own: Config, variableOf: Map<string, string>): Config {
   const databaseVariable = databaseVariables.find((name) => isLocalDatabase(environment[name], cwd))
-  const bucketVariable = bucketVariables.find((name) => /^[a-z0-9][a-z0-9.-]+$/i.test(environment[name] ?? ''))
+  const bucketVariable = bucketVariableIn(environment)
   const databases = own.databases === undefined && databaseVariable !== undefined
   const storages = own.storages === undefined && bucketVariable !== undefined
   if (databases) variableOf.set('databases', databaseVariable)
   if (storages) variableOf.set('storages', bucketVariable)
   return {
     ...(databases ? { databases: namedDatabase(environment[databaseVariable] ?? '', cwd) } : {}),
-    ...(storages ? { storages: { [environmentStorage]: `s3://${environment[bucketVariable]}/${bucketPrefix}` } } : {}),
+    ...(storages
+      ? { storages: { [environmentStorage]: `s3://${environment[bucketVariable]?.trim()}/${bucketPrefix}` } }
+      : {}),
   }
+}
+
+function bucketVariableIn(environment: Environment): string | undefined {
+  const isSet = (name: string): boolean => (environment[name]?.trim() ?? '') !== ''
+  const family = bucketVariables.find(({ bucket, keys }) => bucket.some(isSet) && keys.some(isSet))
+  return family?.bucket.find(isSet)
 }
 
 /** A `DATABASE_URL` may well be a Postgres; then it is not ours. */

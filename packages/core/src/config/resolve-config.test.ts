@@ -12,13 +12,19 @@ import { env } from './secret.ts'
 
 const GiB = 1024 ** 3
 let dir: string
+const [, program = ''] = process.argv
 
 beforeEach(async () => {
   dir = await realpath(await mkdtemp(join(tmpdir(), 'resolve-config-')))
   await writeFile(join(dir, 'package.json'), '{}')
+  // The test runner's own node_modules may have the adapter.
+  process.argv[1] = join(dir, 'app.js')
 })
 
-afterEach(() => rm(dir, { recursive: true }))
+afterEach(async () => {
+  process.argv[1] = program
+  await rm(dir, { recursive: true })
+})
 
 const resolve = (options: ResolveConfigOptions): Promise<ResolvedConfig> =>
   resolveConfig({ environment: {}, cwd: dir, memoryBytes: 8 * GiB, ...options })
@@ -72,7 +78,7 @@ test('flags come before the environment, that before the file, and that before t
 })
 
 test('the platform’s variables only fill what the file leaves open', async () => {
-  const environment = { DATABASE_URL: 'file:./other.db', BUCKET_NAME: 'uploads' }
+  const environment = { DATABASE_URL: 'file:./other.db', BUCKET_NAME: 'uploads', AWS_ACCESS_KEY_ID: 'x' }
   const config = await resolve({ config: { databases: { app: './app.db' }, storages: { disk: './b' } }, environment })
   expect(config.databases.map(({ path }) => path)).toEqual([join(dir, 'app.db')])
   expect(config.storages.map(({ name }) => name)).toEqual(['disk'])
@@ -81,6 +87,16 @@ test('the platform’s variables only fill what the file leaves open', async () 
     { name: 'other', path: join(dir, 'other.db'), spoolDir: join(dir, '.sqlite-backup/other.db') },
   ])
   expect(open.origins.get('databases')).toEqual({ from: 'env', detail: 'DATABASE_URL' })
+})
+
+test('a bucket that only happens to be in the environment does not stop an app without the adapter', async () => {
+  const config = await resolve({ environment: { BUCKET_NAME: 'uploads', AWS_ACCESS_KEY_ID: 'x' } })
+  expect(config.storages).toEqual([])
+  expect(config.warnings).toEqual([
+    'The environment names a bucket (s3://uploads/sqlite-backup). @sqlite-backup/storage-s3 is not installed. Run: npm install @sqlite-backup/storage-s3',
+  ])
+  const asked = resolve({ environment: { SQLITE_BACKUP_TO: 's3://uploads' } })
+  await expect(asked).rejects.toMatchObject({ code: 'STORAGE_ADAPTER_MISSING' })
 })
 
 test('without a file the environment suffices', async () => {

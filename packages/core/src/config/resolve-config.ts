@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { BackupError } from '../errors.ts'
+import { BackupError, isBackupError } from '../errors.ts'
 import { followLinks } from '../spool/follow-links.ts'
 import type { Storage } from '../storage/storage.ts'
 import type {
@@ -110,11 +110,13 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
   const appEnvironment = textOf('environment', (config) => config.environment)
   const appVersion = textOf('appVersion', (config) => config.appVersion)
   const encryption = encryptionOf(find, environment, profile)
+  const warnings = [...fromEnv.warnings]
+  const storages = fromEnv.enabled ? await resolveStorages(find, fromEnv.ambient, environment, warnings) : []
 
   return {
     enabled: fromEnv.enabled,
     databases: await resolveDatabases(find, environment),
-    storages: fromEnv.enabled ? await resolveStorages(find, environment) : [],
+    storages,
     require: pick('require', (config) => config.require, defaults.require),
     compression: { format, level },
     ...encryption,
@@ -133,7 +135,7 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
     ...(fromEnv.restoreOnce === undefined ? {} : { restoreOnce: fromEnv.restoreOnce }),
     ...(log === false ? {} : { log }),
     ...(loaded === undefined ? {} : { file: loaded.file }),
-    warnings: fromEnv.warnings,
+    warnings,
     origins,
   }
 }
@@ -163,7 +165,12 @@ async function resolveDatabases(find: Find, environment: Environment): Promise<r
   return resolved
 }
 
-async function resolveStorages(find: Find, environment: Environment): Promise<readonly ResolvedStorage[]> {
+async function resolveStorages(
+  find: Find,
+  ambient: Config,
+  environment: Environment,
+  warnings: string[],
+): Promise<readonly ResolvedStorage[]> {
   const found = find<Readonly<Record<string, Text | Storage>>>('storages', (config) => config.storages)
   const resolved: ResolvedStorage[] = []
   for (const [name, value] of Object.entries(found?.value ?? {})) {
@@ -174,7 +181,13 @@ async function resolveStorages(find: Find, environment: Environment): Promise<re
     const url = revealText(value, environment)
     // An optional variable that is not set: no such storage on this machine.
     if (url === undefined) continue
-    resolved.push({ name, storage: await openStorageUrl(url, { cwd: found?.layer.dir ?? '.', environment }) })
+    try {
+      resolved.push({ name, storage: await openStorageUrl(url, { cwd: found?.layer.dir ?? '.', environment }) })
+    } catch (error) {
+      // Nobody asked for a bucket that only happens to be in the environment.
+      if (found?.layer.config !== ambient || !isBackupError(error, 'STORAGE_ADAPTER_MISSING')) throw error
+      warnings.push(`The environment names a bucket (${url}). ${error.message} ${error.hint ?? ''}`.trim())
+    }
   }
   return resolved
 }

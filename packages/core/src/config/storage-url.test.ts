@@ -5,12 +5,18 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openStorageUrl, parseStorageUrl } from './storage-url.ts'
 
 let dir: string
+const [, program = ''] = process.argv
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'storage url ü '))
+  // The test runner's own node_modules may have the adapter.
+  process.argv[1] = join(dir, 'app.js')
 })
 
-afterEach(() => rm(dir, { recursive: true }))
+afterEach(async () => {
+  process.argv[1] = program
+  await rm(dir, { recursive: true })
+})
 
 test.each([
   ['./backups', '/app/backups'],
@@ -29,11 +35,12 @@ test.each([
 })
 
 test('an s3 URL is left to its adapter', () => {
-  const url = 's3://bucket/prefix?endpoint=https://s3.example.com'
-  expect(parseStorageUrl(url, '/app')).toEqual({ kind: 'adapter', scheme: 's3', url })
+  for (const url of ['s3://bucket/prefix?endpoint=https://s3.example.com', 's3://', 's3:///prefix']) {
+    expect(parseStorageUrl(url, '/app')).toEqual({ kind: 'adapter', scheme: 's3', url })
+  }
 })
 
-test.each(['s3:bucket', 's3://', 's3:///prefix', 'gs://bucket', 'postgres://u:hunter2@host/db', 'file://host/x'])(
+test.each(['s3:bucket', 's3://a b/', 'gs://bucket', 'postgres://u:hunter2@host/db', 'file://host/x'])(
   '%s is refused',
   (text) => {
     expect(() => parseStorageUrl(text, '/app')).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))

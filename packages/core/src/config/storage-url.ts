@@ -35,7 +35,8 @@ export function parseStorageUrl(text: string, cwd: string): StorageAddress {
       hint: `It can be a folder like ./backups, or start with file:, ${Object.keys(storageAdapters).join(':// or ')}://.`,
     })
   }
-  if (!URL.canParse(text) || new URL(text).host === '') {
+  // Without a bucket (`s3://`) the adapter takes the one that the platform's variables name.
+  if (!text.startsWith(`${scheme}://`) || !URL.canParse(text)) {
     throw new BackupError('CONFIG_INVALID', `${withoutUser(text)} is not a storage URL.`, {
       hint: `Write it like ${scheme}://bucket/prefix.`,
     })
