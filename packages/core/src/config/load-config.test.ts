@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { configFileNames, findConfig } from './find-config.ts'
+import { runInNode } from './testing/run-in-node.ts'
 
 let dir: string
 
@@ -21,22 +20,7 @@ const write = async (name: string, text: string): Promise<string> => {
   await writeFile(file, text)
   return file
 }
-// In a Node of its own: Vitest would load the config files itself, with its own idea of TypeScript.
-const script = `
-  const { loadConfig } = await import(process.argv[1])
-  const answer = await loadConfig(process.argv[2], process.argv[3]).then(
-    (value) => ({ value }),
-    ({ code, message, hint }) => ({ error: { code, message, hint } }),
-  )
-  console.log(JSON.stringify(answer))`
-
-async function load(name?: string): Promise<{ value?: unknown; error?: unknown }> {
-  const module = pathToFileURL(join(import.meta.dirname, 'load-config.ts')).href
-  const args = ['--input-type=module', '-e', script, module, dir, ...(name === undefined ? [] : [name])]
-  const { stdout } = await promisify(execFile)(process.execPath, args)
-  return JSON.parse(stdout)
-}
-
+const load = (name?: string) => runInNode('load-config.ts', 'loadConfig', dir, ...(name === undefined ? [] : [name]))
 const defineUrl = pathToFileURL(join(import.meta.dirname, 'define-config.ts')).href
 
 test.each([

@@ -9,22 +9,17 @@ import { profiles } from './profile.ts'
 import { type ResolveConfigOptions, resolveConfig } from './resolve-config.ts'
 import { revealEncryption, revealKeys } from './reveal.ts'
 import { env } from './secret.ts'
+import { runInNode } from './testing/run-in-node.ts'
 
 const GiB = 1024 ** 3
 let dir: string
-const [, program = ''] = process.argv
 
 beforeEach(async () => {
   dir = await realpath(await mkdtemp(join(tmpdir(), 'resolve-config-')))
   await writeFile(join(dir, 'package.json'), '{}')
-  // The test runner's own node_modules may have the adapter.
-  process.argv[1] = join(dir, 'app.js')
 })
 
-afterEach(async () => {
-  process.argv[1] = program
-  await rm(dir, { recursive: true })
-})
+afterEach(() => rm(dir, { recursive: true }))
 
 const resolve = (options: ResolveConfigOptions): Promise<ResolvedConfig> =>
   resolveConfig({ environment: {}, cwd: dir, memoryBytes: 8 * GiB, ...options })
@@ -90,13 +85,14 @@ test('the platform’s variables only fill what the file leaves open', async () 
 })
 
 test('a bucket that only happens to be in the environment does not stop an app without the adapter', async () => {
-  const config = await resolve({ environment: { BUCKET_NAME: 'uploads', AWS_ACCESS_KEY_ID: 'x' } })
-  expect(config.storages).toEqual([])
-  expect(config.warnings).toEqual([
-    'The environment names a bucket (s3://uploads/sqlite-backup). @sqlite-backup/storage-s3 is not installed. Run: npm install @sqlite-backup/storage-s3',
-  ])
-  const asked = resolve({ environment: { SQLITE_BACKUP_TO: 's3://uploads' } })
-  await expect(asked).rejects.toMatchObject({ code: 'STORAGE_ADAPTER_MISSING' })
+  const inNode = (environment: object) => runInNode('resolve-config.ts', 'resolveConfig', { environment, cwd: dir })
+  expect((await inNode({ BUCKET_NAME: 'uploads', AWS_ACCESS_KEY_ID: 'x' })).value).toMatchObject({
+    storages: [],
+    warnings: [
+      'The environment names a bucket (s3://uploads/sqlite-backup). @sqlite-backup/storage-s3 is not installed. Run: npm install @sqlite-backup/storage-s3',
+    ],
+  })
+  expect((await inNode({ SQLITE_BACKUP_TO: 's3://uploads' })).error).toMatchObject({ code: 'STORAGE_ADAPTER_MISSING' })
 })
 
 test('without a file the environment suffices', async () => {

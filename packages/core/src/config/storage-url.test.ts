@@ -3,20 +3,15 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openStorageUrl, parseStorageUrl } from './storage-url.ts'
+import { runInNode } from './testing/run-in-node.ts'
 
 let dir: string
-const [, program = ''] = process.argv
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'storage url ü '))
-  // The test runner's own node_modules may have the adapter.
-  process.argv[1] = join(dir, 'app.js')
 })
 
-afterEach(async () => {
-  process.argv[1] = program
-  await rm(dir, { recursive: true })
-})
+afterEach(() => rm(dir, { recursive: true }))
 
 test.each([
   ['./backups', '/app/backups'],
@@ -96,7 +91,8 @@ test('an adapter that cannot be loaded says why', async () => {
 })
 
 test('without the adapter one is told what to install', async () => {
-  await expect(openStorageUrl('s3://bucket', { cwd: dir, environment: {} })).rejects.toMatchObject({
+  const { error } = await runInNode('storage-url.ts', 'openStorageUrl', 's3://bucket', { cwd: dir, environment: {} })
+  expect(error).toEqual({
     code: 'STORAGE_ADAPTER_MISSING',
     message: '@sqlite-backup/storage-s3 is not installed.',
     hint: 'Run: npm install @sqlite-backup/storage-s3',
