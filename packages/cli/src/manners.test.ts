@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { makeDatabase, tempFolder } from './testing/make-database.ts'
 import { exitOf, parseJsonLines, runCli, startCli } from './testing/run-cli.ts'
@@ -94,13 +95,12 @@ describe('the command line', () => {
     using folder = tempFolder()
     makeDatabase(join(folder.path, 'app.db'), { rows: 60, blobBytes: 1_000_000 })
     const child = startCli(folder.path, ['backup', './app.db', '--to', './backups', '--json'])
-    let stdout = ''
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text
-      if (stdout.includes('backup.progress')) child.kill('SIGTERM')
-    })
-    expect(await exitOf(child)).toBe(130)
-    expect(parseJsonLines(stdout).last).toMatchObject({ ok: false, exitCode: 130, error: { code: 'ABORTED' } })
+    const stdout = collect(child.stdout)
+    const exited = exitOf(child)
+    await stdout.until('backup.progress')
+    child.kill('SIGTERM')
+    expect(await exited).toBe(130)
+    expect(parseJsonLines(stdout.text()).last).toMatchObject({ ok: false, exitCode: 130, error: { code: 'ABORTED' } })
     expect((await runCli(folder.path, ['list', '--from', './backups', '--quiet'])).stdout).toBe('')
     expect((await runCli(folder.path, ['backup', './app.db', '--to', './backups'])).exitCode).toBe(0)
   })
@@ -109,23 +109,36 @@ describe('the command line', () => {
     using folder = tempFolder()
     makeDatabase(join(folder.path, 'app.db'), { rows: 100, blobBytes: 1_000_000 })
     const first = startCli(folder.path, ['backup', './app.db', '--to', './backups', '--json'])
-    const started = Promise.withResolvers<void>()
-    first.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      if (text.includes('backup.progress')) {
-        first.kill('SIGSTOP')
-        started.resolve()
-      }
-    })
-    await started.promise
+    const firstExited = exitOf(first)
+    await collect(first.stdout).until('backup.progress')
+    first.kill('SIGSTOP')
     const second = await runCli(folder.path, ['backup', './app.db', '--to', './backups', '--wait', '1ms'])
     first.kill('SIGCONT')
     expect({ exitCode: second.exitCode, stderr: second.stderr }).toEqual({
       exitCode: 4,
       stderr: expect.stringContaining('LOCKED'),
     })
-    expect(await exitOf(first)).toBe(0)
+    expect(await firstExited).toBe(0)
   })
 })
+
+/** What a stream says, as it comes. */
+function collect(stream: Readable | null): { text(): string; until(needle: string): Promise<void> } {
+  let text = ''
+  const found = Promise.withResolvers<void>()
+  let wanted: string | undefined
+  stream?.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+    if (wanted !== undefined && text.includes(wanted)) found.resolve()
+  })
+  return {
+    text: () => text,
+    until(needle) {
+      wanted = needle
+      return found.promise
+    },
+  }
+}
 
 function binPath(): string {
   return new URL('../bin/sqlite-backup.js', import.meta.url).pathname

@@ -29,6 +29,8 @@ export interface OpenedEngine {
   readonly chosen: { readonly database?: string; readonly from?: string }
   /** Names of the storages to write to; undefined for all. */
   readonly to?: readonly string[]
+  /** The config file, when there is one. */
+  readonly file?: string
   /** Config, environment or a flag has a passphrase. */
   readonly hasPassphrase: boolean
 }
@@ -52,6 +54,7 @@ export async function openEngine(flags: EngineFlags, surroundings: Surroundings)
       ...(flags.from === undefined || isAddress(flags.from) ? {} : { from: flags.from }),
     },
     ...(flags.to === undefined || names.length === 0 ? {} : { to: names }),
+    ...(config.file === undefined ? {} : { file: config.file }),
     hasPassphrase: config.keys.passphrase !== undefined,
   }
 }

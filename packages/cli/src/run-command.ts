@@ -10,6 +10,7 @@ import { createTerminal, type Terminal } from './terminal.ts'
 /** Of the result object that `--json` prints last. It grows by adding; a change of meaning raises it. */
 export const schemaVersion = 1
 
+const sameKeyPressMs = 500
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
@@ -67,11 +68,15 @@ export async function runCommand(
 
 /** The first signal stops cleanly, the second leaves at once. */
 function abortOnSignals(stop: AbortController, terminal: Terminal): () => void {
+  let stoppedAtMs = 0
   const onSignal = (): void => {
     if (stop.signal.aborted) {
+      // npm and npx pass on the Ctrl+C that the terminal has sent to the whole group: one key press, two signals.
+      if (Date.now() - stoppedAtMs < sameKeyPressMs) return
       terminal.progress.stop()
       process.exit(exitCodes.interrupted)
     }
+    stoppedAtMs = Date.now()
     stop.abort(interrupted())
     terminal.say(terminal.err.dim('Stopping cleanly. Press Ctrl+C again to leave at once.'))
   }
@@ -113,11 +118,19 @@ export async function printFailure(command: string, error: unknown, terminal: Te
   return exitCode
 }
 
+/** What the engine cannot know: which flags there are. */
+const hints: Readonly<Record<string, string>> = {
+  IDENTITY_MISSING: 'Give --identity FILE, or --passphrase-file FILE.',
+  LOCKED: 'Another run is at work on this database. Wait longer with --wait 10m.',
+}
+
 async function failureOf(
   error: unknown,
 ): Promise<{ readonly serialized: SerializedError; readonly exitCode: ExitCode }> {
   if (error instanceof CliError) return error
   const { serializeError } = await import('@sqlite-backup/core')
-  const serialized = serializeError(error)
+  const plain = serializeError(error)
+  const hint = plain.hint ?? hints[plain.code]
+  const serialized = hint === undefined ? plain : { ...plain, hint }
   return { serialized, exitCode: exitCodeOf(serialized.code) }
 }

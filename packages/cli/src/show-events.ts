@@ -27,11 +27,11 @@ export function showEvents(engine: SqliteBackup, terminal: Terminal): void {
     doneBytes,
     totalBytes,
   }))
+  for (const name of ['backup.succeeded', 'restore.succeeded', 'verify.succeeded'] as const) {
+    engine.on(name, () => terminal.progress.complete())
+  }
   engine.on('storage.retried', ({ storage, operation, attempt, error }) =>
     terminal.warn(`${storage}: ${operation} is tried again (attempt ${attempt}): ${error.message}`),
-  )
-  engine.on('storage.failed', ({ storage, operation, error }) =>
-    terminal.warn(`${storage}: ${operation} failed: ${error.message}`),
   )
   engine.on('lineage.forked', ({ database, storage, tips }) =>
     terminal.warn(

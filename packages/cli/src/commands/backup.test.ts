@@ -35,7 +35,7 @@ describe('backup', () => {
   it('prints the id alone with --quiet, and nothing on stderr', async () => {
     using folder = tempFolder()
     makeDatabase(join(folder.path, 'app.db'))
-    const { stdout, stderr } = await runCli(folder.path, ['backup', 'app.db', '--to', 'backups', '--quiet'])
+    const { stdout, stderr } = await runCli(folder.path, ['backup', 'app.db', '--to', './backups', '--quiet'])
     expect({ stdout, stderr }).toEqual({
       stdout: expect.stringMatching(new RegExp(`^${idPattern.source}\n$`)),
       stderr: '',

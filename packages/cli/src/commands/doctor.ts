@@ -42,8 +42,12 @@ async function doctor(flags: DoctorFlags, context: CommandContext): Promise<Outc
 /** A config that cannot be read is the most important finding, not the end of the examination. */
 async function engineFindings(flags: DoctorFlags, context: CommandContext): Promise<readonly Finding[]> {
   try {
-    const { engine } = await context.openEngine({ db: flags.db, from: flags.from })
-    return await engine.doctor({ signal: context.signal })
+    const { engine, file } = await context.openEngine({ db: flags.db, from: flags.from })
+    const config: Finding =
+      file === undefined
+        ? { level: 'ok', code: 'CONFIG', message: 'No config file: flags and the environment are all there is.' }
+        : { level: 'ok', code: 'CONFIG', message: `Config ${file}` }
+    return [config, ...(await engine.doctor({ signal: context.signal }))]
   } catch (error) {
     if (context.signal.aborted) throw error
     const { serializeError } = await import('@sqlite-backup/core')

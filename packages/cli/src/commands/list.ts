@@ -60,8 +60,8 @@ async function list(flags: ListFlags, context: CommandContext): Promise<Outcome>
     signal,
     ...(flags.tier === undefined ? {} : { tier: flags.tier }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
-    ...(flags.since === undefined ? {} : { since: parseMoment(flags.since, now()) }),
-    ...(flags.until === undefined ? {} : { until: parseMoment(flags.until, now()) }),
+    ...(flags.since === undefined ? {} : { since: await parseMoment(flags.since, now()) }),
+    ...(flags.until === undefined ? {} : { until: await parseMoment(flags.until, now()) }),
     ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
   }
   const page = await engine.list(only, options)

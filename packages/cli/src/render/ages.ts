@@ -7,7 +7,7 @@ const day = 24 * hour
 export function formatDuration(ms: number): string {
   if (ms < 1) return '0 ms'
   if (ms < second) return `${Math.round(ms)} ms`
-  if (ms < 9.95 * second) return `${(ms / second).toFixed(1)} s`
+  if (ms < 9.95 * second) return `${(ms / second).toFixed(1).replace(/\.0$/, '')} s`
   if (ms < minute) return `${Math.round(ms / second)} s`
   if (ms < hour) return pair(ms, minute, 'min', second, 's')
   if (ms < 2 * day) return pair(ms, hour, 'h', minute, 'min')

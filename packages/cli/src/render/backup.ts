@@ -22,7 +22,8 @@ export function renderBackup(database: string, result: BackupResult, style: Styl
       [
         ['size', manifest && sizeOf(manifest)],
         ['stored', result.storages.map((outcome) => storageLine(outcome, style)).join('\n')],
-        ['kept as', manifest && [manifest.tier, ...(manifest.name === undefined ? [] : [manifest.name])].join(', ')],
+        ['name', manifest?.name],
+        ['kept as', manifest?.tier],
         ['encrypted', manifest?.encryption && recipientsOf(manifest)],
         ['took', tookOf(result)],
       ],

@@ -1,6 +1,6 @@
 const units = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
 
-/** Bytes for people, in powers of 1000 and three digits at most: `4.1 KB`, `118 MB`. */
+/** Bytes for people, in powers of 1000 and with one decimal at most: `4.1 KB`, `118 MB`. */
 export function formatBytes(bytes: number): string {
   let value = Math.abs(bytes)
   let unit = 0
@@ -9,10 +9,8 @@ export function formatBytes(bytes: number): string {
     value /= 1000
     unit++
   }
-  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2
-  const text = value.toFixed(digits)
-  const short = digits === 0 ? text : text.replace(/\.?0+$/, '')
-  return `${bytes < 0 ? '-' : ''}${short} ${units[unit]}`
+  const text = value.toFixed(unit === 0 || value >= 99.95 ? 0 : 1).replace(/\.0$/, '')
+  return `${bytes < 0 ? '-' : ''}${text} ${units[unit]}`
 }
 
 /** Bytes per second: `19.2 MB/s`. */

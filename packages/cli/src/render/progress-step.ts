@@ -37,6 +37,12 @@ export function advanceStep(before: ProgressStep | undefined, update: ProgressUp
   }
 }
 
+/** The step at its end. */
+export function completed(step: ProgressStep, nowMs: number): ProgressStep {
+  if (step.endedAtMs !== undefined) return step
+  return { ...step, doneBytes: Math.max(step.doneBytes, step.totalBytes), endedAtMs: nowMs }
+}
+
 /** Label and subject. */
 export function nameOf({ label, subject }: ProgressUpdate): string {
   return subject === undefined ? label : `${label} ${subject}`

@@ -20,12 +20,12 @@ const wideLayout = { columns: 100, labelWidth: 11, style: plainStyle }
 describe('renderStep', () => {
   it('shows bytes, rate and the time left while it runs', () => {
     const line = renderStep(stepAfter([0, 0], [1000, 100 * MB]), wideLayout)
-    expect(line).toBe('  app capture  ██████░░░░░░░░░░░░░░░░░░   25 %  100 MB of 400 MB  100 MB/s  3.0 s left')
+    expect(line).toBe('  app capture  ██████░░░░░░░░░░░░░░░░░░   25 %  100 MB of 400 MB  100 MB/s  3 s left')
   })
 
   it('shows the time taken when it is done', () => {
     const line = renderStep(stepAfter([0, 0], [1000, 100 * MB], [2000, 400 * MB], [9000, 400 * MB]), wideLayout)
-    expect(line).toBe('  app capture  ████████████████████████  100 %  400 MB  200 MB/s  2.0 s')
+    expect(line).toBe('  app capture  ████████████████████████  100 %  400 MB  200 MB/s  2 s')
   })
 
   it('follows the last seconds, not the average since the start', () => {

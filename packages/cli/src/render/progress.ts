@@ -1,11 +1,21 @@
 import { formatBytes } from './bytes.ts'
-import { advanceStep, fractionOf, nameOf, type ProgressStep, type ProgressUpdate, renderStep } from './progress-step.ts'
+import {
+  advanceStep,
+  completed,
+  fractionOf,
+  nameOf,
+  type ProgressStep,
+  type ProgressUpdate,
+  renderStep,
+} from './progress-step.ts'
 import type { Style } from './style.ts'
 import { textWidth } from './text-width.ts'
 
 /** Shows how far things are, on stderr. */
 export interface Progress {
   update(update: ProgressUpdate): void
+  /** All steps got to their end: the last update of a step may be a little short of it. */
+  complete(): void
   /** Text of its own lines, above whatever is drawn. */
   print(text: string): void
   /** Leaves what is drawn where it is. */
@@ -51,6 +61,10 @@ export function createProgressBars({ write, now, style, columns }: ProgressOptio
       const isNews = before === undefined || before.subject !== step.subject || step.endedAtMs !== before.endedAtMs
       if (isNews || now() - drawnAtMs >= redrawEveryMs) draw()
     },
+    complete() {
+      for (const [label, step] of steps) steps.set(label, completed(step, now()))
+      if (steps.size > 0) draw()
+    },
     print(text) {
       draw(`${text}\n`)
     },
@@ -68,17 +82,21 @@ export function createProgressBars({ write, now, style, columns }: ProgressOptio
 export function createProgressLines({ write, now }: ProgressOptions): Progress {
   const shownTenths = new Map<string, number>()
   const steps = new Map<string, ProgressStep>()
+  const show = (update: ProgressUpdate): void => {
+    const step = advanceStep(steps.get(update.label), update, now())
+    steps.set(update.label, step)
+    const tenth = Math.floor(fractionOf(step) * 10)
+    const name = nameOf(update)
+    if (tenth <= (shownTenths.get(name) ?? 0)) return
+    shownTenths.set(name, tenth)
+    const total = formatBytes(step.totalBytes)
+    const bytes = tenth === 10 ? total : `${formatBytes(step.doneBytes)} of ${total}`
+    write(`${name} ${tenth * 10} % (${bytes})\n`)
+  }
   return {
-    update(update) {
-      const step = advanceStep(steps.get(update.label), update, now())
-      steps.set(update.label, step)
-      const tenth = Math.floor(fractionOf(step) * 10)
-      const name = nameOf(update)
-      if (tenth <= (shownTenths.get(name) ?? 0)) return
-      shownTenths.set(name, tenth)
-      const total = formatBytes(step.totalBytes)
-      const bytes = tenth === 10 ? total : `${formatBytes(step.doneBytes)} of ${total}`
-      write(`${name} ${tenth * 10} % (${bytes})\n`)
+    update: show,
+    complete() {
+      for (const step of steps.values()) show({ ...step, doneBytes: step.totalBytes })
     },
     print(text) {
       write(`${text}\n`)
@@ -92,5 +110,5 @@ export function createProgressLines({ write, now }: ProgressOptions): Progress {
 
 /** Messages only. For `--quiet` and `--json`. */
 export function createNoProgress({ write }: Pick<ProgressOptions, 'write'>): Progress {
-  return { update() {}, print: (text) => write(`${text}\n`), stop() {} }
+  return { update() {}, complete() {}, print: (text) => write(`${text}\n`), stop() {} }
 }
