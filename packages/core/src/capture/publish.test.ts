@@ -333,6 +333,26 @@ describe('into a database that is there', () => {
     app.close()
   })
 
+  it('leaves no log of the size of the database behind', async () => {
+    const app = make(target, { rows: 10, label: 'old' })
+    await capture.publish(params(makeImage({ rows: 20_000, label: 'new' })))
+    expect(statSync(`${target}-wal`).size).toBe(0)
+    expect(app.prepare('SELECT count(*) AS n FROM t').get()).toEqual({ n: 20_000 })
+    app.close()
+  })
+
+  it('is refused while an app keeps it locked for itself', async () => {
+    const app = make(target, { rows: 10, label: 'old' })
+    app.pragma('locking_mode = EXCLUSIVE')
+    app.prepare("INSERT INTO t(label) VALUES ('mine')").run()
+    const image = makeImage({ rows: 20, label: 'new' })
+    await expect(
+      capture.publish(params(image, { safetyCopy: safetyCopy(), busyTimeoutMs: 100 })),
+    ).rejects.toMatchObject({ code: 'RESTORE_TARGET_BUSY' })
+    app.close()
+    expect(look(target).labels).toEqual(['mine', 'old'])
+  })
+
   it('takes the log into the safety copy', async () => {
     const app = make(target, { rows: 100, label: 'old' })
     app.pragma('wal_autocheckpoint = 0')

@@ -3,8 +3,9 @@ import { rm } from 'node:fs/promises'
 import { BackupError, isBackupError } from '../errors.ts'
 import { followLinks } from '../spool/follow-links.ts'
 import type { DatabaseHeader } from '../wal/database-header.ts'
+import { sqliteCode } from '../wal/result-code.ts'
 import { decidePublish, type PublishRoute, type Target } from './decide-publish.ts'
-import { attachLive } from './live-database.ts'
+import { attachLive, type LiveDatabase } from './live-database.ts'
 import { probeHeader } from './probe-header.ts'
 import type { Publish, Published, PublishProgress } from './protocol.ts'
 import { growToTwoPages, readImageHeader, setImageJournalMode } from './publish-image.ts'
@@ -25,7 +26,18 @@ export interface PublishContext {
  * @throws BackupError `RESTORE_TARGET_EXISTS`, `RESTORE_TARGET_BUSY`, `RESTORE_PAGE_SIZE`, `SPOOL_NO_SPACE`, `DATABASE_…`, `ABORTED`
  */
 export async function publish(params: Publish, context: PublishContext): Promise<Published> {
-  const target = await followLinks(params.target)
+  try {
+    return await publishTo(await followLinks(params.target), params, context)
+  } catch (error) {
+    if (!isBackupError(error, 'DATABASE_BUSY')) throw error
+    throw new BackupError('RESTORE_TARGET_BUSY', error.message, {
+      hint: 'Nothing was changed. Stop what keeps the database locked (PRAGMA locking_mode=EXCLUSIVE?) and restore again.',
+      cause: error,
+    })
+  }
+}
+
+async function publishTo(target: string, params: Publish, context: PublishContext): Promise<Published> {
   const found = look(target)
   context.emit({ kind: 'step', step: 'looked' })
   if (params.mustBeMissing && found.state === 'database') {
@@ -120,6 +132,7 @@ async function replaceContent(
       },
     })
     emit({ kind: 'step', step: 'committed' })
+    if (header?.journalMode === 'wal') shrinkLog(live)
     await rm(temp)
     if (copy === undefined || copyFile === undefined) return { pausedMs }
     return { pausedMs, safetyCopy: { path: copyFile, sizeBytes: copy.close() } }
@@ -128,5 +141,16 @@ async function replaceContent(
     throw error
   } finally {
     live.detach()
+  }
+}
+
+/** The log has taken the whole database; without this it would keep that size until the app's last connection closes. */
+function shrinkLog(live: LiveDatabase): void {
+  try {
+    // One try without waiting (the connection has no busy timeout): a reader in its way is no reason to hold up writers.
+    live.connect().exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } catch (error) {
+    // The restore is done. A long log takes room, and the app's own checkpoints go on.
+    if (!isBackupError(error) && sqliteCode(error) === undefined) throw error
   }
 }
