@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
+import { type Body, bytesBody } from '@sqlite-backup/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decidePartSize, partsOf, wholePart } from './body-parts.ts'
-import { type Body, bytesBody } from './core.ts'
 
 const mib = 1024 ** 2
 const gib = 1024 ** 3

@@ -1,6 +1,6 @@
 import { createHash, webcrypto } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import { BackupError, type Body } from './core.ts'
+import { BackupError, type Body } from '@sqlite-backup/core'
 import { mib, minPartSizeBytes } from './s3-options.ts'
 
 /** A stretch of a body that goes up in one request. */

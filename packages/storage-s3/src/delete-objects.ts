@@ -1,5 +1,5 @@
 import type { _Error } from '@aws-sdk/client-s3'
-import { BackupError, type CallOptions, isBackupError, throwIfAborted } from './core.ts'
+import { BackupError, type CallOptions, isBackupError, throwIfAborted } from '@sqlite-backup/core'
 import { fullKey, type S3Context } from './s3-context.ts'
 
 /** The most one DeleteObjects takes: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */

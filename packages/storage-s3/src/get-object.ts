@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
-import { BackupError, type ByteRange, type GetOptions, type GetResult, isBackupError } from './core.ts'
+import { BackupError, type ByteRange, type GetOptions, type GetResult, isBackupError } from '@sqlite-backup/core'
 import { headObject } from './head-object.ts'
 import { fullKey, objectFacts, plainEtag, type S3Context, sha256Metadata } from './s3-context.ts'
 import { mib } from './s3-options.ts'

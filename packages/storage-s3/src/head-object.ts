@@ -1,5 +1,5 @@
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
-import { BackupError, type CallOptions, isBackupError, type ObjectFacts } from './core.ts'
+import { BackupError, type CallOptions, isBackupError, type ObjectFacts } from '@sqlite-backup/core'
 import { fullKey, objectFacts, type S3Context } from './s3-context.ts'
 
 /** @throws BackupError `OBJECT_MISSING`, or `STORAGE_MISSING` when it is the bucket that is missing. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createHttpHandler, type HttpHandler } from './http-handler.ts'
 
 const timeouts = { connectMs: 1000, requestMs: 1000, idleMs: 300 }
@@ -136,6 +136,24 @@ describe('the handler of requests', () => {
     )
     const { response } = await handle(request(halting))
     await expect(text(response.body)).rejects.toMatchObject({ message: /stalled/ })
+  })
+
+  it('takes no more of a body than the connection does, and gives it to the socket in small pieces', async () => {
+    const mute = await listen(net.createServer((socket) => void socket.pause()))
+    const total = 512 * 1024 ** 2
+    let taken = 0
+    async function* body() {
+      for (const chunk = Buffer.alloc(1024 ** 2); taken < total; taken += chunk.length) yield chunk
+    }
+    const write = vi.spyOn(net.Socket.prototype, 'write')
+    open.push(() => write.mockRestore())
+    await expect(
+      handler().handle(request(mute, { headers: { 'content-length': String(total) }, body: body() })),
+    ).rejects.toMatchObject({ message: /nothing was taken/ })
+    expect(taken).toBeLessThan(64 * 1024 ** 2)
+    const sizes = write.mock.calls.map(([chunk]) => chunk.length)
+    expect(sizes.length).toBeGreaterThan(8)
+    expect(Math.max(...sizes)).toBe(128 * 1024)
   })
 
   it('has patience with a reader who takes his time', async () => {

@@ -1,4 +1,4 @@
-import { assertPrefix, compareKeys, type ListedObject, type ListOptions, type ListPage } from './core.ts'
+import { assertPrefix, compareKeys, type ListedObject, type ListOptions, type ListPage } from '@sqlite-backup/core'
 import { plainEtag, type S3Context } from './s3-context.ts'
 
 /** One page of ListObjectsV2. */

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { CompletedPart } from '@aws-sdk/client-s3'
+import {
+  BackupError,
+  type Body,
+  isBackupError,
+  messageOf,
+  orAborted,
+  type PutOptions,
+  type PutResult,
+} from '@sqlite-backup/core'
 import type { Part } from './body-parts.ts'
-import { BackupError, type Body, isBackupError, messageOf, orAborted, type PutOptions, type PutResult } from './core.ts'
 import { rawHead } from './head-object.ts'
 import { retryPart } from './retry-part.ts'
 import { fullKey, type S3Context, writeIdMetadata } from './s3-context.ts'

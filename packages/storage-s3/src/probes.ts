@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { BackupError, isBackupError, messageOf } from './core.ts'
+import { BackupError, isBackupError, messageOf } from '@sqlite-backup/core'
 import { rawHead } from './head-object.ts'
 import { fullKey, type S3Context } from './s3-context.ts'
 import { objectParameters } from './s3-options.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { BackupError, type Body, isBackupError, orAborted, type PutOptions, type PutResult } from '@sqlite-backup/core'
 import { decidePartSize, partsOf, wholePart } from './body-parts.ts'
-import { BackupError, type Body, isBackupError, orAborted, type PutOptions, type PutResult } from './core.ts'
 import { rawHead } from './head-object.ts'
 import { multipartUpload } from './multipart-upload.ts'
 import type { Probes } from './probes.ts'

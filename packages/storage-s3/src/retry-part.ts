@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isBackupError, throwIfAborted } from './core.ts'
+import { isBackupError, throwIfAborted } from '@sqlite-backup/core'
 
 /**
  * Tries one step of a large upload again while the store is unavailable, so that a hiccup does not cost the parts before it.

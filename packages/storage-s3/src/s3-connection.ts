@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { LookupFunction } from 'node:net'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { BackupError, isBackupError, messageOf } from './core.ts'
+import { BackupError, isBackupError, messageOf } from '@sqlite-backup/core'
 import { createHttpHandler } from './http-handler.ts'
 import type { Env } from './platform-env.ts'
 import { type CallFacts, isAnswer, toBackupError } from './s3-error.ts'

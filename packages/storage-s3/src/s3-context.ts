@@ -1,5 +1,5 @@
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
-import { assertKey, type ObjectFacts } from './core.ts'
+import { assertKey, type ObjectFacts } from '@sqlite-backup/core'
 import type { S3Connection } from './s3-connection.ts'
 import type { S3Settings } from './s3-options.ts'
 

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
+import { BackupError, type ErrorCode } from '@sqlite-backup/core'
 import { describe, expect, it } from 'vitest'
-import { BackupError, type ErrorCode } from './core.ts'
 import { type ErrorContext, toBackupError } from './s3-error.ts'
 
 const context = (more: Partial<ErrorContext> = {}): ErrorContext => ({

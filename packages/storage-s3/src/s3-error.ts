@@ -1,4 +1,4 @@
-import { BackupError, type ErrorCode, isBackupError, messageOf } from './core.ts'
+import { BackupError, type ErrorCode, isBackupError, messageOf } from '@sqlite-backup/core'
 
 /** What a failed call was about. */
 export interface CallFacts {

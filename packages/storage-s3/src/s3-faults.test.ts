@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
+import { type Body, isBackupError, type Storage, withRetry } from '@sqlite-backup/core'
+import { type Fault, type FaultProxy, hasRgw, startFaultProxy } from '@sqlite-backup/core/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { withRetry } from '../../core/src/storage/with-retry.ts'
-import { type Fault, type FaultProxy, hasRgw, startFaultProxy } from '../../core/src/testing.ts'
-import { type Body, isBackupError, type Storage } from './core.ts'
 import { s3 } from './s3.ts'
 import { type RgwBucket, startRgwBucket } from './testing/rgw-bucket.ts'
 

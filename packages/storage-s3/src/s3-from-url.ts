@@ -1,4 +1,4 @@
-import type { Size, Storage } from './core.ts'
+import type { Size, Storage } from '@sqlite-backup/core'
 import { type Env, type KeyNames, readPlatformEnv } from './platform-env.ts'
 import { presetOfEndpoint, type S3Preset } from './presets.ts'
 import { openS3 } from './s3.ts'

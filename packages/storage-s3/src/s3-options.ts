@@ -9,7 +9,7 @@ import {
   parseSize,
   profileFor,
   type Size,
-} from './core.ts'
+} from '@sqlite-backup/core'
 import type { Env } from './platform-env.ts'
 import { type PresetFacts, presetOfEndpoint, presets, regionOfEndpoint, type S3Preset } from './presets.ts'
 

@@ -1,5 +1,5 @@
+import { hasRgw, storageSuite } from '@sqlite-backup/core/testing'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { hasRgw, storageSuite } from '../../core/src/testing.ts'
 import { s3 } from './s3.ts'
 import { type RgwBucket, startRgwBucket } from './testing/rgw-bucket.ts'
 

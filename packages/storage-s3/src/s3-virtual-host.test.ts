@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns'
+import { hasRgw, storageSuite } from '@sqlite-backup/core/testing'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { hasRgw, storageSuite } from '../../core/src/testing.ts'
 import { openS3 } from './s3.ts'
 import { type RgwBucket, startRgwBucket } from './testing/rgw-bucket.ts'
 

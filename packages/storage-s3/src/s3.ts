@@ -1,4 +1,4 @@
-import type { Storage } from './core.ts'
+import type { Storage } from '@sqlite-backup/core'
 import { createDeleteObjects } from './delete-objects.ts'
 import { createEtagForm, getObject } from './get-object.ts'
 import { headObject } from './head-object.ts'

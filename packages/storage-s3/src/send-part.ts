@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
+import { BackupError, isBackupError, messageOf } from '@sqlite-backup/core'
 import type { Part } from './body-parts.ts'
-import { BackupError, isBackupError, messageOf } from './core.ts'
 import { declareDigest } from './s3-middleware.ts'
 
 /** What a request with a body needs beside its parameters. */

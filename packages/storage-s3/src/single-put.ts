@@ -1,5 +1,5 @@
+import { BackupError, type Body, type PutOptions, type PutResult } from '@sqlite-backup/core'
 import type { Part } from './body-parts.ts'
-import { BackupError, type Body, type PutOptions, type PutResult } from './core.ts'
 import { fullKey, plainEtag, type S3Context, sha256Metadata, writeIdMetadata } from './s3-context.ts'
 import { extrasOf, objectParameters } from './s3-options.ts'
 import { sendPart } from './send-part.ts'

@@ -1,5 +1,5 @@
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
-import { type Rgw, type RgwOptions, startRgw } from '../../../core/src/testing.ts'
+import { type Rgw, type RgwOptions, startRgw } from '@sqlite-backup/core/testing'
 import type { S3Options } from '../s3-options.ts'
 
 export interface RgwBucket extends Rgw {

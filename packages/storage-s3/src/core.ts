@@ -1,6 +1,0 @@
-export * from '../../core/src/config/profile.ts'
-export * from '../../core/src/config/units.ts'
-export * from '../../core/src/errors.ts'
-export * from '../../core/src/storage/abort.ts'
-export * from '../../core/src/storage/key.ts'
-export * from '../../core/src/storage/storage.ts'
