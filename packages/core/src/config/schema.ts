@@ -42,16 +42,19 @@ export const configSchema = z.strictObject({
     'databases',
     z.record(
       databaseName,
-      z.union([
-        text,
-        z.strictObject({
-          path: about('databases.*.path', text),
-          spool: about('databases.*.spool', z.string().min(1)).optional(),
-        }),
-      ]),
+      about(
+        'databases.*',
+        z.union([
+          text,
+          z.strictObject({
+            path: about('databases.*.path', text),
+            spool: about('databases.*.spool', z.string().min(1)).optional(),
+          }),
+        ]),
+      ),
     ),
   ).optional(),
-  storages: about('storages', z.record(storageName, z.union([text, storage]))).optional(),
+  storages: about('storages', z.record(storageName, about('storages.*', z.union([text, storage])))).optional(),
   require: about('require', z.enum(['all', 'any'])).optional(),
   compression: about(
     'compression',
