@@ -5,14 +5,19 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { startRgw } from '@sqlite-backup/core/testing'
-import { dataDir, database } from './generate.mjs'
+import { database, dataDir } from './generate.mjs'
 import { median, table } from './table.mjs'
 
 const megabytes = Number(process.argv[2] ?? 500)
 const rounds = Number(process.argv[3] ?? 3)
 const rgw = await startRgw({ tls: true })
 const { accessKeyId, secretAccessKey } = rgw
-const admin = new S3Client({ endpoint: rgw.endpoint, region: rgw.region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
+const admin = new S3Client({
+  endpoint: rgw.endpoint,
+  region: rgw.region,
+  forcePathStyle: true,
+  credentials: { accessKeyId, secretAccessKey },
+})
 database(megabytes)
 const scratch = mkdtempSync(join(dataDir, 'latency-'))
 let buckets = 0
@@ -23,9 +28,25 @@ async function measure(mode, journalMode, busyTimeoutMs) {
   cpSync(database(megabytes, { journalMode }), path)
   const bucket = `bench-${buckets++}`
   await admin.send(new CreateBucketCommand({ Bucket: bucket }))
-  const storage = { bucket, endpoint: rgw.tlsEndpoint, region: rgw.region, forcePathStyle: true, accessKeyId, secretAccessKey }
+  const storage = {
+    bucket,
+    endpoint: rgw.tlsEndpoint,
+    region: rgw.region,
+    forcePathStyle: true,
+    accessKeyId,
+    secretAccessKey,
+  }
   const app = (options) =>
-    JSON.parse(execFileSync(process.execPath, ['app.mjs', JSON.stringify({ path, busyTimeoutMs, storage, ...options })], { cwd: import.meta.dirname, encoding: 'utf8', env: { ...process.env, NODE_EXTRA_CA_CERTS: rgw.caFile } }).trim().split('\n').at(-1))
+    JSON.parse(
+      execFileSync(process.execPath, ['app.mjs', JSON.stringify({ path, busyTimeoutMs, storage, ...options })], {
+        cwd: import.meta.dirname,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_EXTRA_CA_CERTS: rgw.caFile },
+      })
+        .trim()
+        .split('\n')
+        .at(-1),
+    )
   if (mode === 'proven') app({ mode: 'backup' })
   return app({ mode })
 }
@@ -43,7 +64,12 @@ try {
         rows.push({
           journal: journalMode,
           'busy timeout': busyTimeoutMs,
-          beside: { none: 'nothing', 'better-sqlite3': 'better-sqlite3 .backup()', backup: 'backup to S3 over TLS', proven: 'verify --level proven' }[mode],
+          beside: {
+            none: 'nothing',
+            'better-sqlite3': 'better-sqlite3 .backup()',
+            backup: 'backup to S3 over TLS',
+            proven: 'verify --level proven',
+          }[mode],
           'took, s': of('seconds'),
           'longest stall, ms': of('stall'),
           'p99, ms': of('p99'),
@@ -53,7 +79,10 @@ try {
       }
     }
   }
-  table(`An app doing 500 tx/s on ${megabytes} MB (median of ${rounds}; goals: stall ≤ 10 ms, p99 ≤ 1.5 × idle, 0 failed commits)`, rows)
+  table(
+    `An app doing 500 tx/s on ${megabytes} MB (median of ${rounds}; goals: stall ≤ 10 ms, p99 ≤ 1.5 × idle, 0 failed commits)`,
+    rows,
+  )
 } finally {
   await rgw.stop()
   rmSync(scratch, { recursive: true, force: true })

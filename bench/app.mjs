@@ -70,5 +70,15 @@ busy = false
 await loading
 latencies.sort((a, b) => a - b)
 const at = (p) => latencies[Math.min(latencies.length - 1, Math.floor(p * latencies.length))]
-console.log(JSON.stringify({ seconds, transactions: latencies.length, failed, p50: at(0.5), p99: at(0.99), max: latencies.at(-1), stall: delay.max / 1e6 - 1 }))
+console.log(
+  JSON.stringify({
+    seconds,
+    transactions: latencies.length,
+    failed,
+    p50: at(0.5),
+    p99: at(0.99),
+    max: latencies.at(-1),
+    stall: delay.max / 1e6 - 1,
+  }),
+)
 process.exit(0)

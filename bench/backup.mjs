@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { filesystem, openBackup } from '@sqlite-backup/core'
-import { dataDir, database } from './generate.mjs'
+import { database, dataDir } from './generate.mjs'
 import { median, table } from './table.mjs'
 
 const megabytes = Number(process.argv[2] ?? 500)
@@ -56,20 +56,39 @@ try {
   ]) {
     await using backup = await engine(ours, `storage-${ours ?? 'default'}`)
     const [mine, peer] = await inTurns([() => backup.backup('app'), byHand(theirs)])
-    rows.push({ what: `backup to disk, ${title}`, 'ours, s': mine, 'sqlite3 .backup + zstd -T0, s': peer, ratio: mine / peer, goal: `≤ ${goal}` })
+    rows.push({
+      what: `backup to disk, ${title}`,
+      'ours, s': mine,
+      'sqlite3 .backup + zstd -T0, s': peer,
+      ratio: mine / peer,
+      goal: `≤ ${goal}`,
+    })
     rmSync(join(scratch, 'storage-3'), { recursive: true, force: true })
   }
 
   await using backup = await engine(undefined, 'storage-default')
-  const body = execFileSync('find', [join(scratch, 'storage-default'), '-name', '*.db.zst'], { encoding: 'utf8' }).split('\n')[0]
+  const body = execFileSync('find', [join(scratch, 'storage-default'), '-name', '*.db.zst'], {
+    encoding: 'utf8',
+  }).split('\n')[0]
   const [mine, peer] = await inTurns([
-    () => backup.restore('latest', { output: join(scratch, 'restored.db'), overwrite: true }),
+    async (round) => {
+      const output = join(scratch, `restored-${round}.db`)
+      await backup.restore('latest', { output })
+      rmSync(output)
+    },
     () => {
       run('zstd', '-dqf', body, '-o', join(scratch, 'by-hand.db'))
       run('sqlite3', join(scratch, 'by-hand.db'), 'PRAGMA quick_check')
+      rmSync(join(scratch, 'by-hand.db'))
     },
   ])
-  rows.push({ what: 'restore from disk, checked', 'ours, s': mine, 'zstd -d + quick_check, s': peer, ratio: mine / peer, goal: '≤ 1.0' })
+  rows.push({
+    what: 'restore from disk, checked',
+    'ours, s': mine,
+    'zstd -d + quick_check, s': peer,
+    ratio: mine / peer,
+    goal: '≤ 1.0',
+  })
   table(`Backup and restore of ${megabytes} MB (median of ${rounds})`, rows)
 } finally {
   rmSync(scratch, { recursive: true, force: true })

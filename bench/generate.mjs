@@ -5,7 +5,10 @@ import { DatabaseSync } from 'node:sqlite'
 
 export const dataDir = process.env.BENCH_DIR ?? join(import.meta.dirname, '.data')
 
-const words = 'the order was shipped late because a parcel from our supplier in Lisbon never arrived and nobody had asked why it took so long to answer the customer who paid twice'.split(' ')
+const words =
+  'the order was shipped late because a parcel from our supplier in Lisbon never arrived and nobody had asked why it took so long to answer the customer who paid twice'.split(
+    ' ',
+  )
 const cities = ['Lisbon', 'Kyiv', 'Osaka', 'Quito', 'Tromsø', 'Accra', 'Perth', 'Lima', 'Graz', 'Pune']
 
 /** mulberry32: small, seeded, good enough for text. */
@@ -49,8 +52,24 @@ export function database(megabytes, { journalMode = 'wal', pageSize = 4096 } = {
         users++
         user.run(`${hex(8)}.${users}@example.com`, `${pick(words)} ${pick(words)}`, pick(cities), at)
       }
-      order.run(1 + Math.floor(r() * users), Math.floor(r() * 100000) / 100, pick(['new', 'paid', 'sent', 'back']), at, text(4 + Math.floor(r() * 20)))
-      event.run(at, JSON.stringify({ id: hex(24), kind: pick(['view', 'click', 'buy']), user: Math.floor(r() * users), ip: `10.${Math.floor(r() * 255)}.${Math.floor(r() * 255)}.7`, agent: text(6), ms: r() * 1000 }))
+      order.run(
+        1 + Math.floor(r() * users),
+        Math.floor(r() * 100000) / 100,
+        pick(['new', 'paid', 'sent', 'back']),
+        at,
+        text(4 + Math.floor(r() * 20)),
+      )
+      event.run(
+        at,
+        JSON.stringify({
+          id: hex(24),
+          kind: pick(['view', 'click', 'buy']),
+          user: Math.floor(r() * users),
+          ip: `10.${Math.floor(r() * 255)}.${Math.floor(r() * 255)}.7`,
+          agent: text(6),
+          ms: r() * 1000,
+        }),
+      )
     }
     db.exec('COMMIT')
     if (statSync(temp).size >= megabytes * 1e6) break
@@ -61,4 +80,5 @@ export function database(megabytes, { journalMode = 'wal', pageSize = 4096 } = {
   return path
 }
 
-if (import.meta.filename === process.argv[1]) console.log(database(Number(process.argv[2] ?? 500), { journalMode: process.argv[3] }))
+if (import.meta.filename === process.argv[1])
+  console.log(database(Number(process.argv[2] ?? 500), { journalMode: process.argv[3] }))

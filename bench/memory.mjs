@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { startRgw } from '@sqlite-backup/core/testing'
-import { dataDir, database } from './generate.mjs'
+import { database, dataDir } from './generate.mjs'
 import { table } from './table.mjs'
 
 if (process.send) await engine()
@@ -44,7 +44,10 @@ async function engine() {
 function privateBytes(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-    return [...text.matchAll(/^Private_(?:Clean|Dirty): +(\d+) kB/gm)].reduce((sum, [, kB]) => sum + Number(kB) * 1024, 0)
+    return [...text.matchAll(/^Private_(?:Clean|Dirty): +(\d+) kB/gm)].reduce(
+      (sum, [, kB]) => sum + Number(kB) * 1024,
+      0,
+    )
   } catch {
     return 0
   }
@@ -52,7 +55,9 @@ function privateBytes(pid) {
 
 function childrenOf(pid) {
   try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number))
+    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+    )
   } catch {
     return []
   }
@@ -95,7 +100,14 @@ async function main() {
           await Promise.race([sleep(20), gone])
         }
         for (const name of ['backup', 'verify', 'restore']) {
-          rows.push({ profile, 'database, MB': megabytes, doing: name, 'child, MB': peaks[name].child / 1e6, 'engine above the app, MB': peaks[name].engine / 1e6, goal: profile === 'small' ? '60 / 25' : '150 / 40' })
+          rows.push({
+            profile,
+            'database, MB': megabytes,
+            doing: name,
+            'child, MB': peaks[name].child / 1e6,
+            'engine above the app, MB': peaks[name].engine / 1e6,
+            goal: profile === 'small' ? '60 / 25' : '150 / 40',
+          })
         }
       }
     }
