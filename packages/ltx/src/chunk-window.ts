@@ -1,33 +1,33 @@
 import { LtxError } from './ltx-error.ts'
 
-/** At least so much of a chunk is joined to what was left of the one before, so that a page's header and payload come at once. */
-const PIECE_SIZE = 1024
+const NOTHING = new Uint8Array(0)
 
 /**
  * A view on a stream of chunks in which the next bytes stand in one piece.
  *
- * As long as they lie within a chunk nothing is copied. Where a record spans chunks, what is left of one and a piece of the next
- * are put together in a small buffer; once what was left is read, the window goes back to the chunk itself.
+ * Everything goes through one buffer. The copy costs little (the bytes are about to be read anyway), and chunks are let go of at
+ * once: those that live longer are only freed by the garbage collector's rare full runs, which a merge of a thousand files
+ * would pay with memory.
  */
 export class ChunkWindow {
-  bytes = new Uint8Array(0)
-  view = new DataView(this.bytes.buffer)
+  bytes: Uint8Array<ArrayBuffer>
+  view: DataView
   /** The next byte, and the end of what is there, in `bytes`. */
   at = 0
   end = 0
   /** Where in the file `bytes` begins. */
   #offset = 0
-  /** The chunk that is being read, and the first byte of it that is not in `bytes`. */
-  #chunk = new Uint8Array(0)
+  #chunk: Uint8Array = NOTHING
   #chunkAt = 0
-  /** While `bytes` is a joined buffer: how much of it is from before the chunk. */
-  #carried = 0
-  #joined = new Uint8Array(0)
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
+  readonly #bufferSize: number
   #isOver = false
 
-  constructor(chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>) {
+  constructor(chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>, bufferSize: number) {
     this.#chunks = chunks
+    this.#bufferSize = bufferSize
+    this.bytes = new Uint8Array(bufferSize)
+    this.view = new DataView(this.bytes.buffer)
   }
 
   /** Where in the file the next byte stands. */
@@ -41,48 +41,41 @@ export class ChunkWindow {
 
   /** Waits until `size` bytes are there in one piece; false when the input ends before that. */
   async fill(size: number): Promise<boolean> {
+    if (this.has(size)) return true
+    this.#makeRoom(size)
     while (!this.has(size)) {
-      const joined = this.#carried > 0 ? this.at - this.#carried : -1
-      if (joined >= 0) this.#showChunk(this.#chunkAt - (this.end - this.at))
-      else if (this.#chunkAt === this.#chunk.length) {
-        if (!(await this.#nextChunk())) return false
-      } else if (this.at === this.end) this.#showChunk(this.#chunkAt)
-      else this.#join(size)
+      if (this.#chunkAt === this.#chunk.length && !(await this.#nextChunk())) return false
+      const piece = this.#chunk.subarray(this.#chunkAt, this.#chunkAt + this.bytes.length - this.end)
+      this.bytes.set(piece, this.end)
+      this.end += piece.length
+      this.#chunkAt += piece.length
+      if (this.#chunkAt === this.#chunk.length) {
+        this.#chunk = NOTHING
+        this.#chunkAt = 0
+      }
     }
     return true
   }
 
   /** Lets go of the input, which may not have been read to its end. */
   async close(): Promise<void> {
+    if (this.#isOver) return
     this.#isOver = true
     await this.#chunks.return?.()
   }
 
-  #showChunk(from: number): void {
-    this.#show(this.#chunk, from, this.#chunk.length)
-    this.#chunkAt = this.#chunk.length
-    this.#carried = 0
-  }
-
-  #join(size: number): void {
+  /** Moves what is left to the front of a buffer that holds `size` bytes, and no more than is usual if that is enough. */
+  #makeRoom(size: number): void {
     const rest = this.bytes.subarray(this.at, this.end)
-    const piece = this.#chunk.subarray(this.#chunkAt, this.#chunkAt + Math.max(size - rest.length, PIECE_SIZE))
-    const length = rest.length + piece.length
-    // Far too large is not kept either: a merge has a thousand of these.
-    if (this.#joined.length < length || this.#joined.length > 4 * length) this.#joined = new Uint8Array(2 * length)
-    this.#joined.set(rest)
-    this.#joined.set(piece, rest.length)
-    this.#show(this.#joined, 0, length)
-    this.#chunkAt += piece.length
-    this.#carried = rest.length
-  }
-
-  #show(bytes: Uint8Array<ArrayBuffer>, at: number, end: number): void {
-    this.#offset = this.offset - at
-    if (this.bytes !== bytes) this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.bytes = bytes
-    this.at = at
-    this.end = end
+    const wanted = Math.max(size, this.#bufferSize)
+    if (this.bytes.length !== wanted) {
+      this.bytes = new Uint8Array(wanted)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    this.bytes.set(rest)
+    this.#offset += this.at
+    this.end = rest.length
+    this.at = 0
   }
 
   async #nextChunk(): Promise<boolean> {
@@ -94,11 +87,11 @@ export class ChunkWindow {
       }
       if (!(next.value instanceof Uint8Array)) {
         throw new LtxError('LTX_SOURCE_INVALID', 'The input gave something that is not a Uint8Array.', {
-          offset: this.offset + this.end - this.at,
+          offset: this.#offset + this.end,
         })
       }
       if (next.value.length > 0) {
-        this.#chunk = next.value as Uint8Array<ArrayBuffer>
+        this.#chunk = next.value
         this.#chunkAt = 0
         return true
       }

@@ -34,7 +34,7 @@ export interface LtxVerified extends LtxSummary {
 }
 
 const OPTIONS = ['name', 'prevCommit', 'kernel']
-const RANGE_SIZE = 65536
+const BUFFER_SIZE = 131072
 /** Pages are handed out in pieces of one allocation. */
 const SLAB_SIZE = 65536
 
@@ -82,7 +82,7 @@ async function openReader(
 ): Promise<PageReader> {
   checkOptions(call, options, OPTIONS)
   const { name, prevCommit } = options
-  const reader = await PageReader.open(input, { kernel, name, rangeSize: RANGE_SIZE, input: undefined })
+  const reader = await PageReader.open(input, { kernel, name, bufferSize: BUFFER_SIZE, input: undefined })
   if (prevCommit !== undefined) reader.expectGrowthFrom(prevCommit)
   return reader
 }

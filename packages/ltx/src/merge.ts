@@ -20,10 +20,10 @@ export interface MergeOptions {
 
 /** How many inputs are opened at the same time. */
 const OPEN_AT_ONCE = 16
-/** What all inputs together read ahead, where they are read in ranges. */
-const READ_AHEAD = 8 * 1024 * 1024
-const MIN_RANGE_SIZE = 4096
-const MAX_RANGE_SIZE = 65536
+/** What all inputs together hold of their files. */
+const BUFFERS_SIZE = 8 * 1024 * 1024
+const MIN_BUFFER_SIZE = 8192
+const MAX_BUFFER_SIZE = 131072
 
 /**
  * Merges files that follow each other into one: of each page the newest version, nothing beyond the last commit.
@@ -85,13 +85,15 @@ async function openMerge(
   kernel: LtxKernel,
   prevCommit: number | undefined,
 ): Promise<PageMerge> {
-  const rangeSize = Math.max(MIN_RANGE_SIZE, Math.min(MAX_RANGE_SIZE, Math.floor(READ_AHEAD / inputs.length)))
+  const share = BUFFERS_SIZE / inputs.length
+  // A power of two, so that ranges are, too.
+  const bufferSize = 2 ** Math.floor(Math.log2(Math.max(MIN_BUFFER_SIZE, Math.min(MAX_BUFFER_SIZE, share))))
   const readers: PageReader[] = []
   try {
     for (let first = 0; first < inputs.length; first += OPEN_AT_ONCE) {
       const opening = inputs
         .slice(first, first + OPEN_AT_ONCE)
-        .map((input, index) => PageReader.open(input, { kernel, name: undefined, rangeSize, input: first + index }))
+        .map((input, index) => PageReader.open(input, { kernel, name: undefined, bufferSize, input: first + index }))
       for (const opened of await Promise.allSettled(opening)) {
         if (opened.status === 'fulfilled') readers.push(opened.value)
       }

@@ -57,7 +57,8 @@ export interface PageStream {
 export interface PageReaderOptions {
   readonly kernel: LtxKernel
   readonly name: string | undefined
-  readonly rangeSize: number
+  /** Bytes of the file that are held at a time; ranges are asked for in halves of it. */
+  readonly bufferSize: number
   readonly input: number | undefined
 }
 
@@ -83,7 +84,7 @@ export class PageReader implements PageStream {
 
   /** Reads the header. Closes the input when that fails. */
   static async open(input: LtxInput, options: PageReaderOptions): Promise<PageReader> {
-    const window = new ChunkWindow(chunksOf(input, options.rangeSize))
+    const window = new ChunkWindow(chunksOf(input, options.bufferSize / 2), options.bufferSize)
     try {
       await window.fill(HEADER_SIZE)
       const bytes = window.bytes.subarray(window.at, Math.min(window.at + HEADER_SIZE, window.end))

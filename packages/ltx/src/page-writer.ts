@@ -16,7 +16,9 @@ import type { RawFrame } from './page-reader.ts'
 import { createPageSizes } from './page-sizes.ts'
 import { MAX_UVARINT_SIZE, writeUvarint } from './uvarint.ts'
 
-const CHUNK_SIZE = 65536
+/** Chunks double in size from the first to the largest, so that the many small files of a replica do not take 64 KB each. */
+const FIRST_CHUNK_SIZE = 8192
+const LAST_CHUNK_SIZE = 65536
 
 export interface PageWriterOptions {
   readonly encoding: PageEncoding
@@ -40,7 +42,7 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
   const flags = isBlock ? PAGE_FLAG_BLOCK : 0
   const pageHeaderSize = PAGE_HEADER_SIZE + (isBlock ? 4 : 0)
   const maxPageSize = pageHeaderSize + (isBlock ? maxLz4BlockSize(pageSize) : maxLz4FrameSize(pageSize))
-  const chunkSize = Math.max(CHUNK_SIZE, 2 * maxPageSize)
+  let chunkSize = Math.max(FIRST_CHUNK_SIZE, HEADER_SIZE + maxPageSize)
   const order = createPageOrder(header, options.prevCommit)
   const sizes = createPageSizes()
   const crc: Crc64 = { lo: 0, hi: 0 }
@@ -58,6 +60,7 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
     if (chunkSize - used >= size) return undefined
     const full = chunk.subarray(0, used)
     flushed += used
+    chunkSize = Math.max(Math.min(2 * chunkSize, LAST_CHUNK_SIZE), 2 * maxPageSize)
     chunk = new Uint8Array(chunkSize)
     view = new DataView(chunk.buffer)
     used = 0
