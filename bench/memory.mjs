@@ -93,7 +93,8 @@ async function main() {
             phase = undefined
             app.send('go')
           } else if (phase !== undefined) {
-            const peak = (peaks[phase] ??= { engine: 0, child: 0 })
+            peaks[phase] ??= { engine: 0, child: 0 }
+            const peak = peaks[phase]
             peak.engine = Math.max(peak.engine, privateBytes(app.pid) - idle)
             for (const pid of childrenOf(app.pid)) peak.child = Math.max(peak.child, privateBytes(pid))
           }
