@@ -57,6 +57,20 @@ describe('the handler of requests', () => {
     expect(seen[0]?.url).toBe('/?a%20b=it%27s&a%20b=%C3%BC&delete=&none')
   })
 
+  it('says that a DELETE has no body', async () => {
+    const lengths: unknown[] = []
+    const server = http.createServer((incoming, response) => {
+      lengths.push(incoming.headers['content-length'])
+      response.end()
+    })
+    const port = await listen(server)
+    for (const method of ['DELETE', 'GET', 'POST']) {
+      const { response } = await handler().handle(request(port, { method }))
+      response.body.resume()
+    }
+    expect(lengths).toEqual(['0', undefined, '0'])
+  })
+
   it('asks before it sends a large body, and keeps the body when the answer is no', async () => {
     const server = http.createServer()
     server.on('checkContinue', (incoming, response) => {

@@ -61,8 +61,10 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     const signal = abortSignal instanceof AbortSignal ? abortSignal : undefined
     signal?.throwIfAborted()
     const isSecure = request.protocol === 'https:'
-    const headers = { ...request.headers }
+    const headers: Record<string, string> = { ...request.headers }
     if (!asksFirst) delete headers.Expect
+    // Some stores want to hear that a DELETE has no body, which Node does not say.
+    if (request.body === undefined && request.method === 'DELETE') headers['content-length'] ??= '0'
     const call = (isSecure ? https : http).request({
       method: request.method,
       host: request.hostname.replace(/^\[|\]$/g, ''),

@@ -119,7 +119,7 @@ async function sendOne(
   const { settings } = context
   const PartNumber = part.index + 1
   const { storesSha256 } = settings.preset
-  const { ETag, ChecksumSHA256 } = await retryPart(settings.partAttempts, signal, () =>
+  const { ETag } = await retryPart(settings.partAttempts, signal, () =>
     context.connection.call({ operation: 'put', key, signal }, ({ client, sdk, http }) =>
       sendPart(part, { storesSha256, onProgress }, (payload) =>
         client.send(
@@ -139,7 +139,7 @@ async function sendOne(
     PartNumber,
     sizeBytes: part.sizeBytes,
     ...(ETag !== undefined && { ETag }),
-    ...(storesSha256 && ChecksumSHA256 !== undefined && { ChecksumSHA256 }),
+    ...(storesSha256 && { ChecksumSHA256: Buffer.from(part.sha256).toString('base64') }),
   }
 }
 

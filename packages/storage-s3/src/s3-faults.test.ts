@@ -41,23 +41,23 @@ const once = { times: 1 }
 for (const tls of [false, true]) {
   describe.skipIf(!hasRgw())(`a broken network to Ceph RGW, ${tls ? 'TLS' : 'plain HTTP'}`, () => {
     let rgw: RgwBucket
-    let proxy: FaultProxy
     let direct: Storage
     let count = 0
 
     beforeAll(async () => {
       rgw = await startRgwBucket({ tls })
-      proxy = await startFaultProxy({ port: (tls ? rgw.tlsPort : rgw.port) ?? 0 })
       direct = s3(rgw.options)
+      for (const [name, bytes] of Object.entries(contents)) await direct.put(`down/${name}`, bodyOf(bytes))
     })
     afterAll(async () => {
       await direct?.close?.()
-      await proxy?.stop()
       await rgw?.stop()
     })
 
+    const startProxy = () => startFaultProxy({ port: (tls ? rgw.tlsPort : rgw.port) ?? 0 })
+
     /** A storage with connections of its own, since faults count the bytes of a connection. */
-    function throughProxy(): Storage {
+    function through(proxy: FaultProxy): Storage {
       const endpoint = tls ? `https://localhost:${proxy.port}` : `http://127.0.0.1:${proxy.port}`
       const timeouts = { connect: '1s', request: '700ms', idle: '400ms' } as const
       return s3({ ...rgw.options, endpoint, timeouts, ...(tls && { caFile: rgw.caFile ?? '' }) })
@@ -72,7 +72,7 @@ for (const tls of [false, true]) {
       return Uploads.length
     }
 
-    async function duringFault<T>(fault: Fault, run: () => Promise<T>): Promise<T> {
+    async function duringFault<T>(proxy: FaultProxy, fault: Fault, run: () => Promise<T>): Promise<T> {
       const before = proxy.counts.hits
       proxy.arm(fault)
       try {
@@ -88,11 +88,12 @@ for (const tls of [false, true]) {
       for (const kind of ['reset', 'stall', 'end', 'flip'] as const) {
         for (const direction of ['up', 'down'] as const) {
           for (const afterBytes of direction === 'up' ? offsets[size] : [20, 150]) {
-            it(`upload of ${size}, ${kind} after ${afterBytes} bytes ${direction}: stored after a retry, or nothing of it`, async () => {
+            it.concurrent(`upload of ${size}, ${kind} after ${afterBytes} bytes ${direction}: stored after a retry, or nothing of it`, async () => {
+              await using proxy = await startProxy()
               const key = `up/${++count}`
-              const storage = throughProxy()
+              const storage = through(proxy)
               let error: unknown
-              await duringFault({ kind, direction, afterBytes, ...once }, async () => {
+              await duringFault(proxy, { kind, direction, afterBytes, ...once }, async () => {
                 error = await retrying(storage)
                   .put(key, bodyOf(bytes))
                   .then(
@@ -122,13 +123,13 @@ for (const tls of [false, true]) {
       const places = size === 'small' ? [100, 5000, 150_000] : [100, 2_000_000, 9_000_000]
       for (const kind of ['reset', 'stall', 'end', 'flip'] as const) {
         for (const afterBytes of places) {
-          it(`download of ${size}, ${kind} after ${afterBytes} bytes: read after a retry, or an error`, async () => {
+          it.concurrent(`download of ${size}, ${kind} after ${afterBytes} bytes: read after a retry, or an error`, async () => {
+            await using proxy = await startProxy()
             const key = `down/${size}`
-            if (!(await exists(direct, key))) await direct.put(key, bodyOf(bytes))
-            const storage = throughProxy()
+            const storage = through(proxy)
             let got: Buffer | undefined
             let error: unknown
-            await duringFault({ kind, direction: 'down', afterBytes, ...once }, async () => {
+            await duringFault(proxy, { kind, direction: 'down', afterBytes, ...once }, async () => {
               try {
                 got = await read(retrying(storage), key)
               } catch (reason) {
@@ -150,9 +151,10 @@ for (const tls of [false, true]) {
       }
     }
 
-    it('refused connections: fails for now, and works when they are accepted again', async () => {
+    it.concurrent('refused connections: fails for now, and works when they are accepted again', async () => {
+      await using proxy = await startProxy()
       const key = `refused/${tls}`
-      const storage = throughProxy()
+      const storage = through(proxy)
       await proxy.refuse()
       for (const call of [
         () => storage.put(key, bodyOf(contents.parts)),
@@ -167,11 +169,12 @@ for (const tls of [false, true]) {
       await storage.close?.()
     })
 
-    it('a store that stays away: fails for now, and nothing of it is visible', async () => {
+    it.concurrent('a store that stays away: fails for now, and nothing of it is visible', async () => {
+      await using proxy = await startProxy()
       for (const kind of ['reset', 'stall', 'end'] as const) {
         const key = `away/${kind}`
-        const storage = throughProxy()
-        await duringFault({ kind, direction: 'up', afterBytes: 3_000_000 }, () =>
+        const storage = through(proxy)
+        await duringFault(proxy, { kind, direction: 'up', afterBytes: 3_000_000 }, () =>
           // To half a body RGW says AccessDenied as often as it is asked.
           expect(storage.put(key, bodyOf(contents.parts))).rejects.toMatchObject({
             code: kind === 'end' ? expect.stringMatching(/^(UNAVAILABLE|STORAGE_DENIED)$/) : 'UNAVAILABLE',
@@ -183,11 +186,12 @@ for (const tls of [false, true]) {
       }
     })
 
-    it('one broken part costs only that part', async () => {
+    it.concurrent('one broken part costs only that part', async () => {
+      await using proxy = await startProxy()
       const key = 'part/again'
-      const storage = throughProxy()
+      const storage = through(proxy)
       const before = proxy.counts.up
-      await duringFault({ kind: 'reset', direction: 'up', afterBytes: 3_000_000, ...once }, () =>
+      await duringFault(proxy, { kind: 'reset', direction: 'up', afterBytes: 3_000_000, ...once }, () =>
         storage.put(key, bodyOf(contents.parts)),
       )
       await storage.close?.()
@@ -195,9 +199,10 @@ for (const tls of [false, true]) {
       expect((await read(direct, key)).equals(contents.parts)).toBe(true)
     })
 
-    it('a slow connection is no broken one', async () => {
+    it.concurrent('a slow connection is no broken one', async () => {
+      await using proxy = await startProxy()
       const key = 'slow/small'
-      const storage = throughProxy()
+      const storage = through(proxy)
       proxy.slow({ up: 500_000, down: 500_000 })
       try {
         await storage.put(key, bodyOf(contents.small))
@@ -208,8 +213,9 @@ for (const tls of [false, true]) {
       }
     })
 
-    it('a conditional put whose answer is lost knows its own object, and nobody else’s', async () => {
-      const storage = throughProxy()
+    it.concurrent('a conditional put whose answer is lost knows its own object, and nobody else’s', async () => {
+      await using proxy = await startProxy()
+      const storage = through(proxy)
       expect(await storage.fencing()).toBe('conditional-put')
       for (const [name, put] of [
         ['bare', storage],
@@ -226,7 +232,7 @@ for (const tls of [false, true]) {
       await storage.close?.()
 
       async function lostAnswer(key: string, put: Storage): Promise<void> {
-        await duringFault({ kind: 'reset', direction: 'down', afterBytes: 0, ...once }, async () => {
+        await duringFault(proxy, { kind: 'reset', direction: 'down', afterBytes: 0, ...once }, async () => {
           const first = put.put(key, bodyOf(contents.small), { ifAbsent: true })
           if (put === storage) {
             await expect(first).rejects.toMatchObject({ code: 'UNAVAILABLE' })
@@ -242,13 +248,3 @@ for (const tls of [false, true]) {
 }
 
 const retryOptions = { attempts: 6, baseDelayMs: 20 }
-
-async function exists(storage: Storage, key: string): Promise<boolean> {
-  return storage.head(key).then(
-    () => true,
-    (error: unknown) => {
-      if (isBackupError(error, 'OBJECT_MISSING')) return false
-      throw error
-    },
-  )
-}

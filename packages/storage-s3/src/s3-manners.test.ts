@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { bytesBody, readObject, type Storage, withRetry } from '@sqlite-backup/core'
+import { type Body, bytesBody, readObject, type Storage, withRetry } from '@sqlite-backup/core'
 import { hasRgw } from '@sqlite-backup/core/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { s3 } from './s3.ts'
@@ -195,6 +195,23 @@ describe.skipIf(!hasRgw())('a store with manners of its own', () => {
     await storage.put('a', small)
     proxy.decide(() => ({ status: 200, headers: { etag: '"x"', 'content-length': '5' }, body: 'small' }))
     await expect(storage.get('a', { range: { start: 2 } })).rejects.toMatchObject({ code: 'STORAGE_UNSUPPORTED' })
+  })
+
+  it('bytes that do not have the digest that came with them are refused by the store', async () => {
+    for (const sizeBytes of [100, 11 * 1024 ** 2]) {
+      const body: Body = {
+        ...bytesBody(Buffer.alloc(sizeBytes, 'x')),
+        pieces: { sizeBytes: 5 * 1024 ** 2, sha256: async () => Buffer.alloc(32, 'digest of something else') },
+      }
+      const error = await open({ partAttempts: 1 })
+        .put('a', body)
+        .catch((reason: unknown) => reason)
+      expect(error).toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringContaining('XAmzContentSHA256Mismatch'),
+      })
+      await expect(storage.head('a')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+    }
   })
 
   it('an object that is not what was stored is not given out', async () => {

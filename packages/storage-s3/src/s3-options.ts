@@ -99,7 +99,7 @@ export const mib = 1024 * 1024
 /** S3's smallest part, but for the last: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 export const minPartSizeBytes = 5 * mib
 
-const optionNames: readonly (keyof S3Options)[] = [
+export const optionNames: readonly (keyof S3Options)[] = [
   'bucket',
   'prefix',
   'preset',
