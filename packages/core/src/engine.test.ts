@@ -9,7 +9,7 @@ import type { SqliteBackup } from './engine-api.ts'
 import type { EventName } from './events.ts'
 import { faulty } from './storage/faulty.ts'
 import { memory } from './storage/memory.ts'
-import { readObject } from './storage/storage.ts'
+import { bytesBody, readObject, type Storage } from './storage/storage.ts'
 
 const opened: { close(): unknown }[] = []
 
@@ -160,7 +160,6 @@ test('a corrupted body fails verification and the status says so', async () => {
   const { manifest } = await engine.backup('app')
   const bytes = Buffer.from(await readObject(disk, manifest?.body ?? ''))
   bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
-  const { bytesBody } = await import('./storage/storage.ts')
   await disk.put(manifest?.body ?? '', bytesBody(bytes))
   expect((await engine.verify('latest', { level: 'stored' })).record.outcome).toBe('ok')
   expect((await engine.verify('latest', { level: 'checked' })).record).toMatchObject({
@@ -171,6 +170,27 @@ test('a corrupted body fails verification and the status says so', async () => {
     'The newest backup failed verification.',
   ])
   expect(await engine.verifyAll({ level: 'proven' })).toMatchObject([{ record: { outcome: 'failed' } }])
+})
+
+test('a backup that fails the check it was promised fails, and is marked', async () => {
+  // A storage that takes everything and keeps other bytes than it was given.
+  const inner = memory()
+  const lossy: Storage = {
+    ...inner,
+    async put(key, body, options) {
+      const result = await inner.put(key, body, options)
+      if (!key.endsWith('.zst')) return result
+      const bytes = Buffer.from(await readObject(inner, key))
+      bytes[40] = (bytes[40] ?? 0) ^ 1
+      return inner.put(key, bytesBody(bytes))
+    },
+  }
+  const { engine } = await setUp({ storages: { lossy }, verify: { afterBackup: 'proven' } })
+  await expect(engine.backup('app')).rejects.toMatchObject({ code: 'VERIFY_FAILED' })
+
+  const good = await setUp({ verify: { afterBackup: 'proven' } })
+  const { id } = await good.engine.backup('app')
+  expect((await good.engine.show(id)).records).toMatchObject([{ level: 'proven', outcome: 'ok', tables: { notes: 5 } }])
 })
 
 test('an engine of another environment is refused', async () => {
@@ -185,7 +205,6 @@ test('the doctor names the orphan of a run that died between body and manifest',
   const { engine, disk } = await setUp()
   const { manifest } = await engine.backup('app')
   const orphan = (manifest?.body ?? '').replace(/\d{8}T\d{6}\.\d{3}Z/, '20200101T000000.000Z')
-  const { bytesBody } = await import('./storage/storage.ts')
   await disk.put(orphan, bytesBody(Buffer.from('half')))
   expect((await engine.list('app')).items).toHaveLength(1)
   expect(await engine.doctor()).toContainEqual(

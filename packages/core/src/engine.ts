@@ -17,6 +17,7 @@ import { restoreMissing } from './restore/restore-missing.ts'
 import { planRestoreOf, restoreReference } from './restore/restore-reference.ts'
 import { readStatus } from './status.ts'
 import { withRetry } from './storage/with-retry.ts'
+import { verifyAfterBackup } from './verify/verify-after-backup.ts'
 import { verifyAll, verifyReference } from './verify/verify-reference.ts'
 import { createWorkClient } from './work/client.ts'
 
@@ -55,7 +56,11 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
     databases: config.databases.map(({ name }) => name),
     storages: config.storages.map(({ name }) => name),
     backup: (database, options = {}) =>
-      calls.run(options.signal, (signal) => backupDatabase(context, database, options, signal)),
+      calls.run(options.signal, async (signal) => {
+        const result = await backupDatabase(context, database, options, signal)
+        await verifyAfterBackup(context, result, signal)
+        return result
+      }),
     list: (database, options = {}) =>
       calls.run(options.signal, (signal) =>
         list(context, { ...options, ...(database === undefined ? {} : { database }) }, signal),
