@@ -8,10 +8,15 @@ import { formatBytes } from './render/bytes.ts'
 // Results belong to stdout, so questions are asked on stderr.
 const shared = ({ signal }: Pick<CommandContext, 'signal'>) => ({ output: process.stderr, signal, withGuide: false })
 
-/** Goes on with a yes; a no, Escape or Ctrl+C ends the command. */
-export async function confirm(message: string, context: CommandContext): Promise<void> {
-  const answer = await clack.confirm({ ...shared(context), message, initialValue: false })
+/** Goes on with a yes; a no, Escape or Ctrl+C ends the command. What Enter alone means is up to the harm it can do. */
+export async function confirm(message: string, initialValue: boolean, context: CommandContext): Promise<void> {
+  const answer = await clack.confirm({ ...shared(context), message, initialValue })
   if (answer !== true) throw interrupted()
+}
+
+export async function chooseOne(message: string, names: readonly string[], context: CommandContext): Promise<string> {
+  const options = names.map((name) => ({ value: name, label: name }))
+  return unlessCancelled(await clack.select({ ...shared(context), message, options, maxItems: 12 }))
 }
 
 export async function chooseSome(
@@ -38,7 +43,7 @@ export async function chooseBackup(
     hint: [
       formatMoment(item.created),
       formatAge(context.now() - Date.parse(item.created)),
-      item.name ?? item.tier,
+      item.name === undefined ? item.tier : `${item.tier}, ${item.name}`,
       formatBytes(item.storedSizeBytes),
     ].join(', '),
   }))

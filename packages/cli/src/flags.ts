@@ -3,7 +3,7 @@ import { listOption } from './help.ts'
 
 /** Flags that several commands share, so that each is spelt and explained in one way. */
 export const flags = {
-  db: () => new Option('--db <name>', 'which database (default: the only one)'),
+  db: () => new Option('--db <name>', 'which database, by name or file (default: the only one)'),
   from: () => new Option('--from <storage>', 'a configured storage, a folder, or s3://bucket/prefix'),
   to: () => listOption('--to <storage>', 'a configured storage, a folder, or s3://bucket/prefix; repeatable'),
   yes: () => new Option('-y, --yes', 'do not ask'),

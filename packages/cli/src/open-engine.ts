@@ -27,8 +27,12 @@ export interface OpenedEngine {
   readonly engine: SqliteBackup
   /** For the options of the engine's calls. */
   readonly chosen: { readonly database?: string; readonly from?: string }
+  /** What each storage is, by its name: `filesystem /mnt/backups`, `s3 bucket/prefix`. */
+  readonly places: ReadonlyMap<string, string>
   /** Names of the storages to write to; undefined for all. */
   readonly to?: readonly string[]
+  /** What was odd in the environment. */
+  readonly warnings: readonly string[]
   /** The config file, when there is one. */
   readonly file?: string
   /** Config, environment or a flag has a passphrase. */
@@ -54,6 +58,8 @@ export async function openEngine(flags: EngineFlags, surroundings: Surroundings)
       ...(flags.from === undefined || isAddress(flags.from) ? {} : { from: flags.from }),
     },
     ...(flags.to === undefined || names.length === 0 ? {} : { to: names }),
+    places: new Map(config.storages.map(({ name, storage }) => [name, storage.name])),
+    warnings: config.warnings,
     ...(config.file === undefined ? {} : { file: config.file }),
     hasPassphrase: config.keys.passphrase !== undefined,
   }
@@ -102,7 +108,8 @@ function databaseNamed({ target, db }: EngineFlags, nameOf: NameOf): string | un
 }
 
 /** A word that is no storage in the config is more likely a slip than a new folder. */
-function requireConfigured(names: readonly string[], { storages }: ResolvedConfig): void {
+function requireConfigured(names: readonly string[], { enabled, storages }: ResolvedConfig): void {
+  if (!enabled) return
   const known = storages.map(({ name }) => name)
   for (const name of names) {
     if (known.includes(name)) continue

@@ -51,6 +51,7 @@ export async function runCommand(
         )
         engines.push(opened.engine)
         showEvents(opened.engine, terminal)
+        for (const warning of opened.warnings) terminal.warn(warning)
         return opened
       },
     })
@@ -113,7 +114,7 @@ function printOutcome(command: string, outcome: Outcome, terminal: Terminal): vo
 /** The error on stderr, and as the last JSON object. */
 export async function printFailure(command: string, error: unknown, terminal: Terminal): Promise<ExitCode> {
   const { serialized, exitCode } = await failureOf(error)
-  terminal.printError(renderError(serialized, terminal.err))
+  terminal.printError(renderError(serialized, terminal.errColumns, terminal.err))
   if (terminal.isJson) terminal.printJson({ schemaVersion, command, ok: false, exitCode, error: serialized })
   return exitCode
 }

@@ -7,6 +7,9 @@ export interface Terminal {
   readonly out: Style
   /** Colours for stderr. */
   readonly err: Style
+  /** Width of stdout and stderr, where they are terminals; a log has lines of any length. */
+  readonly outColumns: number
+  readonly errColumns: number
   readonly isJson: boolean
   readonly isQuiet: boolean
   /** There is a person who can answer. */
@@ -53,6 +56,8 @@ export function createTerminal(options: TerminalOptions): Terminal {
   return {
     out: createStyle(stdout),
     err,
+    outColumns: columnsOf(stdout),
+    errColumns: columnsOf(stderr),
     isJson,
     isQuiet,
     canAsk: stdin.isTTY && canRedraw && !isJson,
@@ -75,4 +80,8 @@ export function createTerminal(options: TerminalOptions): Terminal {
       stderr.write(`${lines.join('\n')}\n`)
     },
   }
+}
+
+function columnsOf(stream: NodeJS.WriteStream): number {
+  return stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY
 }

@@ -17,7 +17,7 @@ describe('backup', () => {
     app.close()
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
     expect(stdout).toMatch(new RegExp(`^✔ Backed up app as ${idPattern.source}\n`))
-    expect(stdout).toMatch(/stored +\S*backups\n/)
+    expect(stdout).toMatch(/stored +backups \(filesystem .*\/backups\)\n/)
     expect(stdout).toMatch(/kept as +manual\n/)
     const restored = await runCli(folder.path, [
       'restore',

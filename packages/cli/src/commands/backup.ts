@@ -72,7 +72,7 @@ async function backup(database: string | undefined, flags: BackupFlags, context:
     outcomes.push(await backupOne(name, names.length === 1, opened, flags, context))
     context.signal.throwIfAborted()
   }
-  return outcomeOf(outcomes, context)
+  return outcomeOf(outcomes, opened.places, context)
 }
 
 type DatabaseOutcome =
@@ -103,18 +103,24 @@ async function backupOne(
   } catch (error) {
     if (isOnly || signal.aborted) throw error
     const serialized = serializeError(error)
-    terminal.printError([`${database}:`, ...renderError(serialized, terminal.err)])
+    terminal.printError([`${database}:`, ...renderError(serialized, terminal.errColumns, terminal.err)])
     return { database, error: serialized }
   }
 }
 
-function outcomeOf(outcomes: readonly DatabaseOutcome[], { terminal }: CommandContext): Outcome {
+function outcomeOf(
+  outcomes: readonly DatabaseOutcome[],
+  places: OpenedEngine['places'],
+  { terminal }: CommandContext,
+): Outcome {
   const failed = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error] : []))
   const done = outcomes.flatMap((outcome) => ('result' in outcome ? [outcome] : []))
   return {
     exitCode: failed[0] === undefined ? exitCodes.ok : exitCodeOf(failed[0].code),
     json: { backups: outcomes.map((outcome) => ({ ...outcome })) },
-    lines: done.flatMap(({ database, result }) => renderBackup(database, result, terminal.out)),
-    quietLines: done.flatMap(({ result }) => (result.outcome === 'planned' ? [] : [result.id])),
+    lines: done.flatMap(({ database, result }) => renderBackup(database, result, places, terminal.out)),
+    quietLines: done.flatMap(({ result }) =>
+      result.outcome === 'planned' || result.outcome === 'off' ? [] : [result.id],
+    ),
   }
 }

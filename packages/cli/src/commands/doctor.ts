@@ -5,7 +5,7 @@ import { checkSurroundings } from '../doctor/check-surroundings.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
-import { renderFindings } from '../render/findings.ts'
+import { renderFindings, summarizeFindings } from '../render/findings.ts'
 
 interface DoctorFlags extends GlobalFlags, ReadFlags {}
 
@@ -26,14 +26,15 @@ export function doctorCommand(run: RunCommand): Command {
 
 async function doctor(flags: DoctorFlags, context: CommandContext): Promise<Outcome> {
   const findings = [...checkSurroundings(), ...(await engineFindings(flags, context))]
-  const { out } = context.terminal
+  const { out, outColumns } = context.terminal
   const isWrong = findings.some(({ level }) => level === 'error')
   return {
     exitCode: isWrong ? exitCodes.unhealthy : exitCodes.ok,
     json: { findings },
-    lines: renderFindings(findings, out),
+    lines: [...renderFindings(findings, outColumns, out), '', summarizeFindings(findings, out)],
     quietLines: renderFindings(
       findings.filter(({ level }) => level !== 'ok'),
+      outColumns,
       out,
     ),
   }

@@ -1,24 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { makeDatabase, tempFolder } from '../testing/make-database.ts'
 import { runCli } from '../testing/run-cli.ts'
 
-const core = fileURLToPath(new URL('../../../core', import.meta.url))
 const file = 'sqlite-backup.config.mts'
 
-/** As after `npm install @sqlite-backup/core`. */
-function installCore(dir: string): void {
-  mkdirSync(join(dir, 'node_modules/@sqlite-backup'), { recursive: true })
-  symlinkSync(core, join(dir, 'node_modules/@sqlite-backup/core'))
-}
-
 describe('init', () => {
-  it('writes a config that the other commands work with', async () => {
+  it('writes a config that the other commands work with, also where nothing is installed (npx)', async () => {
     using folder = tempFolder()
     makeDatabase(join(folder.path, 'app.db'))
-    installCore(folder.path)
     const init = await runCli(folder.path, ['init', '--yes'])
     expect({ ...init }).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`Wrote ${file}`) })
     expect(await runCli(folder.path, ['config', 'check'])).toMatchObject({ exitCode: 0 })

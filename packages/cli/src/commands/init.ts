@@ -96,7 +96,7 @@ async function askForChoices(
   const databases = await chooseDatabases()
   const chosenStorages = await chooseStorages()
   context.terminal.say(`\n${configTemplate({ databases, storages: chosenStorages }).trimEnd()}\n`)
-  await confirm(`Write ${fileName}?`, context)
+  await confirm(`Write ${fileName}?`, true, context)
   return { databases, storages: chosenStorages }
 
   async function chooseDatabases(): Promise<ConfigChoices['databases']> {

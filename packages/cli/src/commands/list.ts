@@ -49,7 +49,7 @@ async function list(flags: ListFlags, context: CommandContext): Promise<Outcome>
   const databases = await databasesIn(opened, signal)
   const [only, ...others] = databases
   if (only === undefined) {
-    terminal.say(`There are no backups in ${engine.storages.join(', ')}.`)
+    terminal.say(`There are no backups in ${[...opened.places.values()].join(', ')}.`)
     return { exitCode: exitCodes.ok, json: { databases: [] }, lines: [] }
   }
   if (others.length > 0) return await listDatabases(databases, opened, context)

@@ -59,7 +59,10 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
   const options = await restoreOptions(opened, database, flags, context)
   const plan = await opened.engine.planRestore(chosen, options)
   if (flags.dryRun) {
-    const lines = [...renderPlan(plan, context.now(), terminal.out), terminal.out.dim('Nothing was changed.')]
+    const lines = [
+      ...renderPlan(plan, context.now(), terminal.outColumns, terminal.out),
+      terminal.out.dim('Nothing was changed.'),
+    ]
     return { exitCode: exitCodes.ok, json: { planned: plan }, lines, quietLines: [plan.id] }
   }
   const { engine } = await unlock(opened, plan.manifest, engineFlags satisfies EngineFlags, context)
@@ -78,9 +81,9 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
 async function targetDatabase(
   opened: OpenedEngine,
   { output }: RestoreFlags,
-  { signal }: CommandContext,
+  context: CommandContext,
 ): Promise<string | undefined> {
-  const database = await chooseDatabase(opened, signal)
+  const database = await chooseDatabase(opened, context)
   if (output === undefined && (database === undefined || !opened.engine.databases.includes(database))) {
     throw usageError(
       database === undefined ? 'Restore to where?' : `Restore ${database} to where? It is in no config.`,
@@ -96,11 +99,12 @@ async function askForPermission(plan: RestorePlan, flags: RestoreFlags, context:
   const changesSomething = plan.how === 'online' || plan.how === 'replace'
   if (!changesSomething || flags.yes) return
   if (terminal.canAsk) {
-    terminal.say(`${renderPlan(plan, context.now(), terminal.err).join('\n')}\n`)
+    terminal.say(`${renderPlan(plan, context.now(), terminal.errColumns, terminal.err).join('\n')}\n`)
     const { confirm } = await import('../ask.ts')
-    return await confirm(`Restore ${plan.target}?`, context)
+    return await confirm(`Restore ${plan.target}?`, false, context)
   }
-  if (!terminal.isJson && !terminal.isQuiet) terminal.print(renderPlan(plan, context.now(), terminal.out))
+  if (!terminal.isJson && !terminal.isQuiet)
+    terminal.print(renderPlan(plan, context.now(), terminal.outColumns, terminal.out))
   throw usageError(`${plan.target} was not touched: nobody is here to say yes.`, 'Run it again with --yes.')
 }
 

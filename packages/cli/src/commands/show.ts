@@ -20,7 +20,7 @@ export function showCommand(run: RunCommand): Command {
       return run('show', flags, async (context) => {
         const { signal } = context
         const opened = await context.openEngine({ db: flags.db, from: flags.from })
-        const database = await chooseDatabase(opened, signal)
+        const database = await chooseDatabase(opened, context)
         const details = await opened.engine.show(reference, { ...opened.chosen, ...(database && { database }), signal })
         return {
           exitCode: exitCodes.ok,

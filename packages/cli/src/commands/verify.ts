@@ -52,7 +52,7 @@ async function verify(reference: string | undefined, flags: VerifyFlags, context
   const engineFlags = { db: flags.db, from: flags.from, identity: flags.identity, passphraseFile: flags.passphraseFile }
   const opened = await context.openEngine(engineFlags)
   const { signal, terminal } = context
-  const databases = flags.all ? await allDatabases(opened, signal) : [await chooseDatabase(opened, signal)]
+  const databases = flags.all ? await allDatabases(opened, signal) : [await chooseDatabase(opened, context)]
   const asked = reference ?? 'latest'
   let { engine } = opened
   const results: VerifyResult[] = []

@@ -7,7 +7,7 @@ export interface ConfigChoices {
 /** A config file that explains itself. */
 export function configTemplate({ databases, storages }: ConfigChoices): string {
   const hasOffsite = storages.some(({ url }) => url.startsWith('s3://'))
-  return `// What is backed up, and where to. \`npx @sqlite-backup/cli config check\` shows what it comes to.
+  return `// What is backed up, and where to. \`npx @sqlite-backup/cli config check\` shows the outcome.
 import { defineConfig } from '@sqlite-backup/core'
 
 export default defineConfig({
@@ -20,13 +20,13 @@ ${databases.map(({ name, path }) => `    ${key(name)}: ${text(path)},`).join('\n
 ${storages.map(storageLines).join('\n')}${hasOffsite ? '' : "\n    // Another place, so that a lost disk is not a lost backup:\n    // offsite: 's3://bucket/prefix',"}
   },
 
-  // Encrypt for these age recipients (\`age-keygen\` makes a pair). Only who has an identity can restore.
+  // Encrypt for these age recipients (\`age-keygen\` makes a pair). Restoring takes an identity.
   // encryption: { recipients: ['age1…'] },
 
-  // Checked before a backup counts as done: 'stored', 'checked' (read back and hashed) or 'proven' (restored).
+  // When a backup counts as done: 'stored', 'checked' (read back) or 'proven' (restored).
   // verify: { afterBackup: 'checked' },
 
-  // An engine of another environment is refused, so that staging never restores into production.
+  // An engine of another environment is refused: staging never restores into production.
   // environment: process.env.NODE_ENV,
 })
 `

@@ -5,7 +5,12 @@ import { type Style, symbols } from './style.ts'
 import { renderFacts } from './table.ts'
 
 /** What a backup came to. */
-export function renderBackup(database: string, result: BackupResult, style: Style): readonly string[] {
+export function renderBackup(
+  database: string,
+  result: BackupResult,
+  places: ReadonlyMap<string, string>,
+  style: Style,
+): readonly string[] {
   const name = style.bold(database)
   const storages = result.storages.map(({ storage }) => storage).join(', ')
   const warnings = result.warnings.map((warning) => `  ${style.warn(symbols.warning)} ${warning}`)
@@ -15,13 +20,14 @@ export function renderBackup(database: string, result: BackupResult, style: Styl
   if (result.outcome === 'planned') {
     return [`Would back up ${name} to ${storages}. Nothing was done.`, ...warnings]
   }
+  if (result.outcome === 'off') return [`${style.warn(symbols.warning)} SQLITE_BACKUP=off: ${name} was not backed up.`]
   const { manifest } = result
   return [
     `${style.good(symbols.good)} Backed up ${name} as ${style.accent(result.id)}`,
     ...renderFacts(
       [
         ['size', manifest && sizeOf(manifest)],
-        ['stored', result.storages.map((outcome) => storageLine(outcome, style)).join('\n')],
+        ['stored', result.storages.map((outcome) => storageLine(outcome, places, style)).join('\n')],
         ['name', manifest?.name],
         ['kept as', manifest?.tier],
         ['encrypted', manifest?.encryption && recipientsOf(manifest)],
@@ -38,9 +44,14 @@ function sizeOf({ plain, stored, compression }: Manifest): string {
   return `${formatBytes(plain.sizeBytes)} ${symbols.arrow} ${formatBytes(stored.sizeBytes)}, ${format}`
 }
 
-function storageLine({ storage, ok, error, encryption }: StorageOutcome, style: Style): string {
+function storageLine(
+  { storage, ok, error, encryption }: StorageOutcome,
+  places: ReadonlyMap<string, string>,
+  style: Style,
+): string {
   if (!ok) return `${style.bad(symbols.bad)} ${storage}: ${error?.message ?? 'failed'}`
-  return encryption === undefined ? storage : `${storage} ${style.dim(`(${encryption} at rest)`)}`
+  const facts = [places.get(storage), ...(encryption === undefined ? [] : [`${encryption} at rest`])]
+  return `${storage} ${style.dim(`(${facts.filter((fact) => fact !== undefined).join(', ')})`)}`
 }
 
 /** How a backup is encrypted, in a few words. */

@@ -101,7 +101,7 @@ function factsOf(step: ProgressStep): readonly string[] {
     ...(step.totalBytes > 0 ? [`${String(Math.floor(fractionOf(step) * 100)).padStart(3)} %`] : []),
     isDone || step.totalBytes <= 0 ? bytes : `${bytes} of ${formatBytes(step.totalBytes)}`,
     ...(rate === undefined ? [] : [formatRate(rate)]),
-    ...(isDone ? [formatDuration((step.endedAtMs ?? 0) - step.startedAtMs)] : []),
+    ...(isDone && rate !== undefined ? [formatDuration((step.endedAtMs ?? 0) - step.startedAtMs)] : []),
     ...(left === undefined ? [] : [`${formatDuration(Math.max(1000, left))} left`]),
   ]
 }

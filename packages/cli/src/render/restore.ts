@@ -3,6 +3,7 @@ import { formatAge, formatDuration, formatMoment } from './ages.ts'
 import { formatBytes } from './bytes.ts'
 import { type Style, symbols } from './style.ts'
 import { renderFacts } from './table.ts'
+import { wrap } from './text-width.ts'
 
 const plannedTexts = {
   'new-file': 'written as a new file',
@@ -19,7 +20,7 @@ const doneTexts = {
 } as const
 
 /** What a restore would do: the facts to say yes or no to. */
-export function renderPlan(plan: RestorePlan, nowMs: number, style: Style): readonly string[] {
+export function renderPlan(plan: RestorePlan, nowMs: number, columns: number, style: Style): readonly string[] {
   const { manifest } = plan
   const age = formatAge(nowMs - Date.parse(manifest.created))
   const kind = [manifest.tier, ...(manifest.name === undefined ? [] : [manifest.name])].join(', ')
@@ -36,7 +37,9 @@ export function renderPlan(plan: RestorePlan, nowMs: number, style: Style): read
       ],
       style,
     ),
-    ...plan.notes.map((note) => `  ${style.warn(symbols.warning)} ${note}`),
+    ...plan.notes.flatMap((note) =>
+      wrap(note, columns - 4).map((line, at) => `  ${at === 0 ? style.warn(symbols.warning) : ' '} ${line}`),
+    ),
   ]
 }
 
