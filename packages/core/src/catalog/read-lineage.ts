@@ -28,13 +28,3 @@ export async function readLineage(
   const manifests = await Promise.all(items.map((entry) => readManifest(storage, entry, { signal })))
   return { tips: findTips(manifests), forks: findForks(manifests) }
 }
-
-/** Ids of the tips when there are several, newest first; undefined when the newest backup grew from all the others. */
-export async function findFork(
-  storage: Storage,
-  database: string,
-  options: ReadLineageOptions = {},
-): Promise<readonly string[] | undefined> {
-  const { tips } = await readLineage(storage, database, options)
-  return tips.length > 1 ? tips.map(({ id }) => id) : undefined
-}

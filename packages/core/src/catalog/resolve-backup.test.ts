@@ -92,3 +92,13 @@ test('what could not be read again is not written', async () => {
   await expect(putManifest(storage, huge)).rejects.toMatchObject({ code: 'MANIFEST_INVALID' })
   expect((await storage.list()).objects).toEqual([])
 })
+
+test('latest is never what a restore replaced, unless there is nothing else', async () => {
+  const storage = memory()
+  const replaced = await putExample(storage, { created: '2026-11-20T05:00:00.000Z', tier: 'pre-restore' })
+  expect(await idOf(storage, 'latest')).toBe(replaced.id)
+  const restored = await putExample(storage, { created: '2026-11-20T03:00:00.000Z' })
+  expect(await idOf(storage, 'latest')).toBe(restored.id)
+  // Asked for by time, it is the state of that moment.
+  expect(await idOf(storage, '2026-11-20T05:00:01Z')).toBe(replaced.id)
+})

@@ -7,6 +7,7 @@ import { findOldest } from './find-oldest.ts'
 import type { BackupEntry } from './keys.ts'
 import { listBackups } from './list-backups.ts'
 import { listDatabases } from './list-databases.ts'
+import { findLatest } from './list-states.ts'
 import type { Manifest } from './manifest.ts'
 import { parseTime } from './parse-time.ts'
 import { readManifest } from './read-manifest.ts'
@@ -17,7 +18,7 @@ export interface FoundBackup {
 }
 
 /**
- * The backup that a person asked for: `latest`, an id, a time (the newest at or before it; local unless it says `Z` or
+ * The backup that a person asked for: `latest` (no safety copy of a restore, see listStates), an id, a time (the newest at or before it; local unless it says `Z` or
  * an offset), or the name it was given (the newest of that name).
  * @throws BackupError `BACKUP_NOT_FOUND` with what there is instead, `MANIFEST_INVALID`
  */
@@ -39,7 +40,7 @@ async function findReferred(
   reference: string,
   options: CallOptions,
 ): Promise<BackupEntry | undefined> {
-  if (reference === 'latest') return findNewest(storage, database, options)
+  if (reference === 'latest') return findLatest(storage, database, options)
   if (parseBackupId(reference) !== undefined) return findById(storage, database, reference, options)
   const at = parseTime(reference)
   if (at !== undefined) return findNewest(storage, database, { at, ...options })

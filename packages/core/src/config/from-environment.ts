@@ -46,7 +46,7 @@ export const databaseVariables = Object.freeze(['DATABASE_PATH', 'DATABASE_URL']
 /** A bucket found like this belongs to the app too: ours is a folder in it. */
 export const bucketPrefix = 'sqlite-backup'
 /** The name of the storage that comes from the environment. */
-export const environmentStorage = 'main'
+const environmentStorage = 'main'
 
 /** @throws BackupError `CONFIG_INVALID` with the variable's name */
 export function fromEnvironment(environment: Environment, cwd: string): EnvironmentConfig {

@@ -1,8 +1,8 @@
 import type { CaptureClient } from '../capture/client.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
 import type { BackupEntry } from '../catalog/keys.ts'
-import { listBackups } from '../catalog/list-backups.ts'
 import { listDatabases } from '../catalog/list-databases.ts'
+import { listStates } from '../catalog/list-states.ts'
 import { readManifest } from '../catalog/read-manifest.ts'
 import { BackupError, type ErrorCode, isBackupError } from '../errors.ts'
 import { makeDirDurably } from '../spool/durable.ts'
@@ -136,7 +136,7 @@ async function findCandidates({ storages, database, signal }: RestoreIfMissing):
 
 async function newestOf(from: NamedStorage, database: string, options: CallOptions): Promise<Candidate[]> {
   const found: Candidate[] = []
-  for await (const entry of listBackups(from.storage, { database, ...options })) {
+  for await (const entry of listStates(from.storage, database, options)) {
     found.push({ from, entry })
     if (found.length === MAX_TRIED) break
   }
