@@ -1,26 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { BackupError } from '../errors.ts'
+import { BackupError, isBackupError } from '../errors.ts'
 import type { BodyWriter } from './body-writer.ts'
+import { captureFrozen, hasNoLog } from './capture-frozen.ts'
+import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
+import { closeWithoutCheckpoint, isOpenElsewhere, isUnchanged } from './close-quietly.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { imageBytes } from './image.ts'
-import type { LiveDatabase } from './live-database.ts'
 import { pinWal, type WalPin } from './pin-wal.ts'
-import type { CaptureBackup, CapturedBackup, CaptureProgress } from './protocol.ts'
 import { pumpImage } from './pump-image.ts'
 import { openRawCopy } from './raw-copy.ts'
 import { openWalImage, type WalImage } from './read-wal-image.ts'
 import { headerFacts, schemaFacts } from './source-facts.ts'
-
-export interface CaptureTask {
-  readonly live: LiveDatabase
-  readonly params: CaptureBackup
-  readonly pageSize: number
-  readonly startBody: (plainSizeBytes: number) => Promise<BodyWriter>
-  readonly emit: (event: CaptureProgress) => void
-  readonly signal: AbortSignal
-}
-
-export type Captured = Omit<CapturedBackup, 'plain' | 'stored'> & { readonly body: BodyWriter }
 
 const PIN_ATTEMPTS = 50
 
@@ -29,8 +19,17 @@ const PIN_ATTEMPTS = 50
  * @throws BackupError `DATABASE_BUSY`, `DATABASE_REPLACED`, `DATABASE_UNREADABLE`, `SPOOL_NO_SPACE`, `ABORTED`
  */
 export async function captureWal(task: CaptureTask): Promise<Captured | undefined> {
-  const { live, signal, emit } = task
-  const pinned = await pinImage(task, live.connect())
+  const { live, emit } = task
+  const isAbandoned = !hasNoLog(live.realPath) && isOpenElsewhere(live) === false
+  const connection = live.connect()
+  let pinned: { pin: WalPin; image: WalImage } | undefined
+  try {
+    pinned = await pinImage(task, connection)
+  } catch (error) {
+    // No permission to make a -shm: still the whole database, if there is no log.
+    if (isBackupError(error, 'DATABASE_UNREADABLE') && hasNoLog(live.realPath)) return captureFrozen(task)
+    throw error
+  }
   if (pinned === undefined) return undefined
   const { pin, image } = pinned
   try {
@@ -56,6 +55,7 @@ export async function captureWal(task: CaptureTask): Promise<Captured | undefine
   } finally {
     pin.release()
     image.close()
+    if (isAbandoned && isUnchanged(live, pin.index)) closeWithoutCheckpoint(live, connection)
   }
 }
 
@@ -121,9 +121,4 @@ async function pinImage(
   throw new BackupError('DATABASE_REPLACED', `The -wal and -shm of ${live.path} do not belong together.`, {
     hint: 'Something other than SQLite deleted or replaced one of them. Restart the app, then try again.',
   })
-}
-
-// Incompressible pages cost a few bytes per zstd block and age chunk, and a seek table entry per frame: 1 % covers all.
-export function maxStoredBytes(plainSizeBytes: number): number {
-  return Math.ceil(plainSizeBytes * 1.01) + 1024 * 1024
 }

@@ -2,8 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BackupError } from '../errors.ts'
 import type { WalIndexHeader } from '../wal/wal-index.ts'
-import { isBusy, sqliteError } from './file-error.ts'
 import type { LiveDatabase } from './live-database.ts'
+import { beginRead, endRead, journalModeOf } from './read-transaction.ts'
 import { readBackfilled, readWalIndex } from './wal-files.ts'
 
 /** A read transaction that keeps SQLite from recycling the frames of one state. */
@@ -14,12 +14,10 @@ export interface WalPin {
   /** The database file holds all of it: the log adds nothing. */
   readonly isBackfilled: boolean
   readonly at: Date
-  /** Whether `connection` sees exactly the state of `index`, and not one a few commits older. */
-  readonly isExact: boolean
   release(): void
 }
 
-const BUSY_WAIT_MS = 5_000
+const REST_WAIT_MS = 5_000
 const EXACT_ATTEMPTS = 100
 
 /**
@@ -34,26 +32,12 @@ export async function pinWal(
   connection: DatabaseSync,
   signal: AbortSignal,
 ): Promise<WalPin | undefined> {
-  const deadline = performance.now() + BUSY_WAIT_MS
+  const deadline = performance.now() + REST_WAIT_MS
   for (let attempt = 1; ; attempt++) {
-    signal.throwIfAborted()
     const before = readWalIndex(live)
-    try {
-      connection.exec('BEGIN')
-      // Reads page 1 and so takes the snapshot, without parsing a schema that may need the app's own functions.
-      connection.prepare('PRAGMA schema_version').get()
-    } catch (error) {
-      if (connection.isTransaction) connection.exec('ROLLBACK')
-      if (!isBusy(error) || performance.now() > deadline) throw sqliteError(error, live.path)
-      // Someone recovers the log or closes the database: brief, and nothing of ours is held meanwhile.
-      await delay(10)
-      continue
-    }
-    const release = (): void => {
-      if (connection.isOpen && connection.isTransaction) connection.exec('ROLLBACK')
-    }
-    const mode = connection.prepare('PRAGMA journal_mode').get()?.journal_mode
-    if (mode !== 'wal') {
+    await beginRead(connection, live.path, signal)
+    const release = (): void => endRead(connection)
+    if (journalModeOf(connection) !== 'wal') {
       release()
       return undefined
     }
@@ -62,9 +46,10 @@ export async function pinWal(
     if (index !== undefined) {
       const backfilled = readBackfilled(live)
       const again = readWalIndex(live)
+      // The connection sees exactly this state, unless the app commits without any pause: then a few commits older.
       const isExact = before?.iChange === index.iChange && before.salt1 === index.salt1
       if ((isExact || attempt >= EXACT_ATTEMPTS) && again !== undefined && isSameLog(index, again)) {
-        return { connection, index, isBackfilled: backfilled >= index.mxFrame, at, isExact, release }
+        return { connection, index, isBackfilled: holdsAll(index, backfilled, again), at, release }
       }
     }
     release()
@@ -79,4 +64,13 @@ export async function pinWal(
 
 function isSameLog(a: WalIndexHeader, b: WalIndexHeader): boolean {
   return a.salt1 === b.salt1 && a.salt2 === b.salt2 && a.mxFrame <= b.mxFrame
+}
+
+/**
+ * Whether the database file alone has the state of `index`. A checkpoint writes a page only when its newest frame in the
+ * whole log may be written: with newer frames about, `backfilled` frames can be done though older versions of their pages
+ * never reached the file (walCheckpoint in wal.c). So the log must not have grown by the time of the second look.
+ */
+export function holdsAll(index: WalIndexHeader, backfilled: number, again: WalIndexHeader): boolean {
+  return backfilled >= index.mxFrame && again.mxFrame === index.mxFrame && isSameLog(index, again)
 }

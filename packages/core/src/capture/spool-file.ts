@@ -1,3 +1,4 @@
+import { readSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BackupError, messageOf } from '../errors.ts'
@@ -7,7 +8,12 @@ import { spaceOf } from '../spool/space.ts'
 export interface SpoolFile {
   readonly sizeBytes: number
   append(chunk: Uint8Array): Promise<void>
+  /** Anywhere up to its end. */
+  write(chunk: Uint8Array, position: number): Promise<void>
   readAt(target: Buffer, position: number): Promise<void>
+  /** For the moments in which a database is locked: blocks this process and does not look at the free space. */
+  writeSync(chunk: Uint8Array, position: number): void
+  readSync(target: Buffer, position: number): void
   /** Until it is on the disk. */
   sync(): Promise<void>
   close(): Promise<void>
@@ -44,27 +50,45 @@ export async function createSpoolFile(path: string, options: SpoolFileOptions): 
     isOpen = false
     await file.close()
   }
+  const write = async (chunk: Uint8Array, position: number): Promise<void> => {
+    const end = position + chunk.length
+    if (end - checkedBytes > CHECK_EVERY_BYTES) {
+      await requireSpace(path, Math.max(0, end - sizeBytes), reserveBytes)
+      checkedBytes = end
+    }
+    try {
+      await writeFully(file, chunk, position)
+    } catch (error) {
+      throw spoolError(error, path)
+    }
+    sizeBytes = Math.max(sizeBytes, end)
+  }
   return {
     get sizeBytes() {
       return sizeBytes
     },
-    async append(chunk) {
-      if (sizeBytes + chunk.length - checkedBytes > CHECK_EVERY_BYTES) {
-        await requireSpace(path, chunk.length, reserveBytes)
-        checkedBytes = sizeBytes
-      }
-      try {
-        await writeFully(file, chunk, sizeBytes)
-      } catch (error) {
-        throw spoolError(error, path)
-      }
-      sizeBytes += chunk.length
-    },
+    append: (chunk) => write(chunk, sizeBytes),
+    write,
     async readAt(target, position) {
       for (let filled = 0; filled < target.length; ) {
         const { bytesRead } = await file.read(target, filled, target.length - filled, position + filled)
-        if (bytesRead === 0) throw new BackupError('SPOOL_FAILED', `${path} is shorter than what was written to it.`)
+        if (bytesRead === 0) throw tooShort(path)
         filled += bytesRead
+      }
+    },
+    writeSync(chunk, position) {
+      try {
+        for (let at = 0; at < chunk.length; ) at += writeSync(file.fd, chunk, at, chunk.length - at, position + at)
+      } catch (error) {
+        throw spoolError(error, path)
+      }
+      sizeBytes = Math.max(sizeBytes, position + chunk.length)
+    },
+    readSync(target, position) {
+      for (let filled = 0; filled < target.length; ) {
+        const count = readSync(file.fd, target, filled, target.length - filled, position + filled)
+        if (count === 0) throw tooShort(path)
+        filled += count
       }
     },
     sync: () => file.datasync(),
@@ -94,6 +118,10 @@ export async function requireSpace(path: string, bytes: number, reserveBytes: nu
     `The volume of ${dirname(path)} has ${megabytes(freeBytes)} free; ${megabytes(reserveBytes)} of it are left to the app.`,
     { hint: 'Free some space, or put the spool on another volume. The app and its database were not touched.' },
   )
+}
+
+function tooShort(path: string): BackupError {
+  return new BackupError('SPOOL_FAILED', `${path} is shorter than what was written to it.`)
 }
 
 function spoolError(error: unknown, path: string): BackupError {

@@ -1,0 +1,115 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { BackupError } from '../errors.ts'
+import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { imageBytes } from './image.ts'
+import { createMirror, type Mirror } from './mirror.ts'
+import { pumpImage } from './pump-image.ts'
+import { type FileState, fileState, isQuietBetween } from './quiet.ts'
+import { beginRead, endRead, journalModeOf } from './read-transaction.ts'
+import { headerFacts, schemaFacts } from './source-facts.ts'
+
+/** Rounds of bringing the copy up to date before giving up on a database that is written all the time. */
+const MAX_ROUNDS = 4
+
+/**
+ * Captures a rollback-journal database: a raw copy without any lock, then, under one SHARED lock, what was written
+ * meanwhile. If nothing was, the lock is held for an instant. Readers go on; a writer waits at its commit, never longer
+ * than `maxBlockMs`.
+ * Undefined when the database is in WAL mode or has another page size by now.
+ * @throws BackupError `BACKUP_WOULD_BLOCK`, `DATABASE_BUSY`, `DATABASE_REPLACED`, `DATABASE_UNREADABLE`, `SPOOL_NO_SPACE`, `ABORTED`
+ */
+export async function captureRollback(task: CaptureTask): Promise<Captured | undefined> {
+  const { live, params, pageSize, signal, emit } = task
+  const connection = live.connect()
+  const mirror = await createMirror(live, pageSize, params)
+  try {
+    const synced = await synchronise(task, connection, mirror)
+    if (synced === undefined) return undefined
+    const { at, blockedMs, fingerprint, schema } = synced
+    const facts = await headerFacts(mirror, live.path)
+    const source = { ...facts, journalMode: 'rollback' as const, ...schema }
+    const plainSizeBytes = imageBytes(mirror)
+    const body = await task.startBody(plainSizeBytes)
+    emit({ kind: 'pinned', at, source, plainSizeBytes, maxStoredBytes: maxStoredBytes(plainSizeBytes) })
+    await pumpImage(mirror, body.write, { firstPage: 1, signal })
+    return { source, at, pinnedMs: 0, blockedMs, fingerprint, body }
+  } finally {
+    await mirror.close()
+  }
+}
+
+interface Synced {
+  readonly at: string
+  readonly blockedMs: number
+  readonly fingerprint: string
+  readonly schema: ReturnType<typeof schemaFacts>
+}
+
+async function synchronise(task: CaptureTask, connection: DatabaseSync, mirror: Mirror): Promise<Synced | undefined> {
+  const { live, params, signal } = task
+  let blockedMs = 0
+  let before = fileState(live)
+  let passMs = await timed(() => mirror.refresh(signal))
+  for (let round = 1; ; round++) {
+    await beginRead(connection, live.path, signal)
+    const lockedAt = performance.now()
+    try {
+      live.checkSame()
+      if (journalModeOf(connection) === 'wal' || pragma(connection, 'page_size') !== mirror.pageSize) return undefined
+      const synced = trySync(task, connection, mirror, { before, passMs, lockedAt })
+      if (synced !== undefined) return { ...synced, blockedMs: blockedMs + performance.now() - lockedAt }
+    } finally {
+      endRead(connection)
+      blockedMs = Math.max(blockedMs, performance.now() - lockedAt)
+    }
+    if (round === MAX_ROUNDS) throw wouldBlock(live.path, passMs, params.maxBlockMs)
+    before = fileState(live)
+    passMs = await timed(() => mirror.refresh(signal))
+  }
+}
+
+interface Attempt {
+  /** The file as it was before the unlocked pass. */
+  readonly before: FileState
+  /** How long that pass took: comparing under the lock takes about as long. */
+  readonly passMs: number
+  readonly lockedAt: number
+}
+
+/** With the SHARED lock held: no page changes. Undefined when it would hold the lock for too long. */
+function trySync(
+  { live, params: { maxBlockMs } }: CaptureTask,
+  connection: DatabaseSync,
+  mirror: Mirror,
+  { before, passMs, lockedAt }: Attempt,
+): Omit<Synced, 'blockedMs'> | undefined {
+  const at = new Date().toISOString()
+  const pageCount = pragma(connection, 'page_count')
+  if (!isQuietBetween(before, fileState(live)) || pageCount !== mirror.pageCount) {
+    if (passMs > maxBlockMs) return undefined
+    if (!mirror.compareUntil(pageCount, lockedAt + maxBlockMs)) return undefined
+  }
+  const schema = schemaFacts(connection, live.path, pragma(connection, 'schema_version'))
+  return { at, fingerprint: fingerprintOf(live, undefined), schema }
+}
+
+function pragma(connection: DatabaseSync, name: 'page_size' | 'page_count' | 'schema_version'): number {
+  return Number(connection.prepare(`PRAGMA ${name}`).get()?.[name])
+}
+
+async function timed(run: () => Promise<void>): Promise<number> {
+  const began = performance.now()
+  await run()
+  return performance.now() - began
+}
+
+function wouldBlock(path: string, passMs: number, maxBlockMs: number): BackupError {
+  return new BackupError(
+    'BACKUP_WOULD_BLOCK',
+    `${path} is in rollback-journal mode and written all the time: a backup would keep writers waiting for about ${Math.ceil(passMs)} ms, and ${maxBlockMs} ms are allowed.`,
+    {
+      hint: 'Switch it to WAL, once and for all: PRAGMA journal_mode=WAL. Or back up in a quiet hour, or raise maxBlock.',
+    },
+  )
+}
