@@ -81,6 +81,14 @@ describe('toBackupError', () => {
     )
   })
 
+  it('says what happened when there was no answer', () => {
+    expect(toBackupError(failure('ECONNRESET'), context()).message).toBe(
+      's3 backups/prod: put of app/x.db.zst failed for now (something ECONNRESET).',
+    )
+    const nameless = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })
+    expect(toBackupError(nameless, context()).message).toContain('(ECONNREFUSED)')
+  })
+
   it('keeps no secret, however it is printed', () => {
     const error = answer('InvalidAccessKeyId', 403, 'The key AKIDEXAMPLE with hunter2 is unknown')
     Object.assign(error, { AWSAccessKeyId: 'AKIDEXAMPLE', StringToSign: 'hunter2' })

@@ -67,9 +67,7 @@ export function toBackupError(error: unknown, context: ErrorContext): BackupErro
   }
   const facts = readFacts(error)
   const code = codeOf(facts, context)
-  const reason = [facts.name, facts.status === undefined ? undefined : `HTTP ${facts.status}`]
-    .filter(Boolean)
-    .join(', ')
+  const reason = reasonOf(facts, context.secrets)
   const subject = key === undefined ? operation : `${operation} of ${key}`
   const cause = describeCause(facts, context.secrets)
   const options = { cause, ...hint(hintFor(code, facts, context.extras)), ...retryAfter(facts) }
@@ -94,6 +92,12 @@ export function toBackupError(error: unknown, context: ErrorContext): BackupErro
     default:
       return say(`${subject} failed (${reason}).`)
   }
+}
+
+/** The name the store gives it; without an answer, what happened instead. */
+function reasonOf({ name, status, message, code }: ErrorFacts, secrets: readonly string[]): string {
+  if (status !== undefined) return `${name}, HTTP ${status}`
+  return withoutSecrets(message, secrets).replace(/\.$/, '') || code || name
 }
 
 interface ErrorFacts {
@@ -181,10 +185,13 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((line, secret) => (secret === '' ? line : line.replaceAll(secret, '***')), text)
+}
+
 /** A bare copy: the SDK's errors carry the key, the string that was signed and the whole request. */
 function describeCause({ name, message, status, requestId }: ErrorFacts, secrets: readonly string[]): Error {
-  let line = message
-  for (const secret of secrets) if (secret !== '') line = line.replaceAll(secret, '***')
+  const line = withoutSecrets(message, secrets)
   const where = [
     status === undefined ? undefined : `HTTP ${status}`,
     requestId === undefined ? undefined : `request ${requestId}`,
