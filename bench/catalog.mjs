@@ -1,8 +1,12 @@
 // The newest of 100,000 backups, by its requests and its time, on S3 (Ceph's gateway on loopback).
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { openBackup } from '@sqlite-backup/core'
 import { startRgw, withCount } from '@sqlite-backup/core/testing'
 import { s3 } from '@sqlite-backup/storage-s3'
+import { dataDir } from './generate.mjs'
 import { table } from './table.mjs'
 
 const BACKUPS = Number(process.argv[2] ?? 100_000)
@@ -28,18 +32,30 @@ try {
     for (let i = next++; i < BACKUPS; i = next++) await storage.put(keyOf(i), empty)
   }
   await Promise.all(Array.from({ length: 64 }, lane))
-  await using backup = await openBackup({ storages: { many: storage } })
+  const path = join(dataDir, 'small.db')
+  rmSync(path, { force: true })
+  const db = new DatabaseSync(path)
+  db.exec('CREATE TABLE t (x)')
+  db.close()
+  await using backup = await openBackup({ databases: { app: path }, storages: { many: storage } })
+  const { id } = await backup.backup('app')
   const rows = []
   for (const [what, task] of [
-    ['newest', () => backup.list('app', { limit: 1 })],
-    ['a page of 50', () => backup.list('app', { limit: 50 })],
+    ['list, newest first, 50', () => backup.list('app', { limit: 50 })],
+    ['show latest', () => backup.show('latest')],
+    ['show by id', () => backup.show(id)],
   ]) {
-    // The second time, with the connection and the SDK warm.
-    await task().catch(() => {})
-    storage.reset?.()
+    await task() // Loads the SDK, opens connections.
+    storage.reset()
     const began = performance.now()
-    await task().catch(() => {})
-    rows.push({ what, of: BACKUPS, ms: performance.now() - began })
+    await task()
+    rows.push({
+      what,
+      of: BACKUPS + 1,
+      ms: performance.now() - began,
+      lists: storage.counts.list,
+      gets: storage.counts.get,
+    })
   }
   table('Finding backups on S3', rows)
 } finally {

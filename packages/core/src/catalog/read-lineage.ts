@@ -1,4 +1,6 @@
+import { isBackupError } from '../errors.ts'
 import type { CallOptions, Storage } from '../storage/storage.ts'
+import type { BackupEntry } from './keys.ts'
 import { type Fork, findForks, findTips } from './lineage.ts'
 import { listBackupPage } from './list-backups.ts'
 import type { Manifest } from './manifest.ts'
@@ -13,11 +15,16 @@ export interface LineageReport {
   /** Newest first. One is right; more are a fork. */
   readonly tips: readonly Manifest[]
   readonly forks: readonly Fork[]
+  /**
+   * Ids of the tips that rival one another, newest first; empty when nobody needs to be told: who restores goes back to
+   * an older state on purpose, and the branch it leaves behind is no rival.
+   */
+  readonly rivals: readonly string[]
 }
 
 /**
  * The tips and forks among the newest backups of a database: one listing and a few GETs.
- * @throws BackupError `MANIFEST_INVALID`, and what the storage throws
+ * @throws BackupError what the storage throws
  */
 export async function readLineage(
   storage: Storage,
@@ -26,5 +33,9 @@ export async function readLineage(
 ): Promise<LineageReport> {
   const { items } = await listBackupPage(storage, { database, limit: depth, signal })
   const manifests = await Promise.all(items.map((entry) => readManifest(storage, entry, { signal })))
-  return { tips: findTips(manifests), forks: findForks(manifests) }
+  const tips = findTips(manifests)
+  const forks = findForks(manifests)
+  const others = forks.filter(({ kind }) => kind !== 'restored').map(({ other }) => other.id)
+  const newest = tips[0]
+  return { tips, forks, rivals: newest === undefined || others.length === 0 ? [] : [newest.id, ...others] }
 }
