@@ -166,6 +166,8 @@ export async function readObject(
   const { maxBytes = 4 * 1024 * 1024, ...call } = options
   const result = await storage.get(key, call)
   if (result.sizeBytes > maxBytes) {
+    // A stream nobody reads would keep its socket.
+    await result.stream[Symbol.asyncIterator]().return?.()
     throw new BackupError(
       'STORAGE_FAILED',
       `${key} has ${result.sizeBytes} bytes, more than the ${maxBytes} expected of it.`,
