@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { memory } from '../storage/memory.ts'
+import { bytesBody } from '../storage/storage.ts'
+import { catalogKey } from './keys.ts'
 import { findForks, findTips, relationToNewest } from './lineage.ts'
 import type { Manifest } from './manifest.ts'
 import { readLineage } from './read-lineage.ts'
@@ -73,6 +75,22 @@ test('going back to an older state leaves the abandoned one as a tip', () => {
   expect(findForks([...backups, after])).toMatchObject([{ kind: 'restored', parent: backups[1]?.id }])
 })
 
+test('it stays a restore when another writer goes on with the restored state', () => {
+  const backups = chain('a', 4)
+  const after = next('a', backups[1])
+  const moved = chain('b', 2, after)
+  expect(findForks([...backups, after, ...moved])).toMatchObject([
+    { newest: { id: moved[1]?.id }, other: { id: backups[3]?.id }, parent: backups[1]?.id, kind: 'restored' },
+  ])
+})
+
+test('what a restore replaced is left behind on purpose, whoever goes on', () => {
+  const backups = chain('a', 3)
+  const replaced = next('a', backups[2], { tier: 'pre-restore' })
+  const after = next('b', backups[0])
+  expect(findForks([...backups, replaced, after])).toMatchObject([{ other: { id: replaced.id }, kind: 'restored' }])
+})
+
 test('pruned backups in between are no fork', () => {
   const backups = chain('a', 12)
   for (const kept of [[0, 11], [0, 4, 8, 11], [3, 5, 11], [11]]) {
@@ -118,8 +136,28 @@ test('a fork is seen in a storage', async () => {
   const root = await putExample(storage, { created: '2026-11-20T01:00:00.000Z' })
   const ours = await putExample(storage, { created: '2026-11-20T02:00:00.000Z', writer: 'b', parent: root.id })
   const theirs = await putExample(storage, { created: '2026-11-20T03:00:00.000Z', writer: 'c', parent: root.id })
-  const { tips, forks } = await readLineage(storage, 'app')
+  const { tips, forks, rivals } = await readLineage(storage, 'app')
+  expect(rivals).toEqual([theirs.id, ours.id])
   expect(idsOf(tips)).toEqual([theirs.id, ours.id])
   expect(forks).toMatchObject([{ kind: 'writers', parent: root.id }])
-  expect(await readLineage(storage, 'nobody')).toEqual({ tips: [], forks: [] })
+  expect(await readLineage(storage, 'nobody')).toEqual({ tips: [], forks: [], rivals: [] })
+})
+
+test('a restore does not make rivals', async () => {
+  const storage = memory()
+  const first = await putExample(storage, { created: '2026-11-20T01:00:00.000Z' })
+  const second = await putExample(storage, { created: '2026-11-20T02:00:00.000Z', parent: first.id })
+  const facts = { created: '2026-11-20T03:00:00.000Z', tier: 'pre-restore' as const, parent: second.id }
+  const replaced = await putExample(storage, facts)
+  expect(await readLineage(storage, 'app')).toMatchObject({ tips: [{ id: replaced.id }], rivals: [] })
+  const after = await putExample(storage, { created: '2026-11-20T04:00:00.000Z', parent: first.id })
+  expect(await readLineage(storage, 'app')).toMatchObject({ tips: [{ id: after.id }, { id: replaced.id }], rivals: [] })
+})
+
+test('a damaged manifest does not hide the others', async () => {
+  const storage = memory()
+  const first = await putExample(storage, { created: '2026-11-20T01:00:00.000Z' })
+  const second = await putExample(storage, { created: '2026-11-20T02:00:00.000Z', parent: first.id })
+  await storage.put(catalogKey(second), bytesBody(Buffer.from('{')))
+  expect(idsOf((await readLineage(storage, 'app')).tips)).toEqual([first.id])
 })

@@ -1,7 +1,7 @@
 import { parseBackupId } from './backup-id.ts'
 import type { Lineage, Manifest } from './manifest.ts'
 
-export type LineageNode = Pick<Manifest, 'id' | 'created' | 'lineage'>
+export type LineageNode = Pick<Manifest, 'id' | 'created' | 'tier' | 'lineage'>
 
 /** Two states that both claim to be the database. */
 export interface Fork {
@@ -11,7 +11,7 @@ export interface Fork {
   readonly other: LineageNode
   /** Id of the backup both grew from, when it is known. */
   readonly parent?: string
-  /** `writers`: two engines wrote side by side; `environments`: likewise, from two environments; `restored`: one went back to an older state. */
+  /** `writers`: two engines wrote side by side; `environments`: likewise, from two environments; `restored`: somebody went back to an older state on purpose. */
   readonly kind: 'writers' | 'environments' | 'restored'
 }
 
@@ -27,10 +27,14 @@ export function findForks(backups: readonly LineageNode[]): readonly Fork[] {
   const [newest, ...others] = findTips(backups)
   if (newest === undefined) return []
   const links = linkToParents(backups)
-  const ancestors = new Set(chainOf(newest, links))
+  const trunk = branchOf(newest, links)
   return others.map((other) => {
-    const parent = chainOf(other, links).find((id) => ancestors.has(id))
-    return { newest, other, ...(parent === undefined ? {} : { parent }), kind: kindOf(newest.lineage, other.lineage) }
+    const branch = branchOf(other, links)
+    const parent = branch.ids.find((id) => trunk.ids.includes(id))
+    // What a restore replaced is left behind on purpose, whoever goes on.
+    const kind =
+      other.tier === 'pre-restore' ? 'restored' : kindOf(firstAfter(parent, trunk), firstAfter(parent, branch))
+    return { newest, other, ...(parent === undefined ? {} : { parent }), kind }
   })
 }
 
@@ -49,25 +53,32 @@ export function relationToNewest(
   return mine.parent === undefined ? 'unknown' : 'fork'
 }
 
-function kindOf(a: Lineage, b: Lineage): Fork['kind'] {
+function kindOf({ lineage: a }: LineageNode, { lineage: b }: LineageNode): Fork['kind'] {
   if (a.environment !== b.environment) return 'environments'
   return a.writer === b.writer ? 'restored' : 'writers'
 }
 
-/** Ids from a backup back to the oldest that is known. */
-function chainOf(from: LineageNode, links: ReadonlyMap<string, LineageNode>): readonly string[] {
-  const ids: string[] = []
-  let parent = from.lineage.parent
-  for (
-    let node: LineageNode | undefined = from;
-    node !== undefined && !ids.includes(node.id);
-    node = links.get(node.id)
-  ) {
-    ids.push(node.id)
-    parent = node.lineage.parent
+interface Branch {
+  /** From the tip back to the oldest that is known. */
+  readonly nodes: readonly [LineageNode, ...LineageNode[]]
+  /** Their ids, and behind them the parent of the oldest: it may be pruned, and still is what two branches have in common. */
+  readonly ids: readonly string[]
+}
+
+function branchOf(tip: LineageNode, links: ReadonlyMap<string, LineageNode>): Branch {
+  const nodes: [LineageNode, ...LineageNode[]] = [tip]
+  let oldest = tip
+  for (let next = links.get(tip.id); next !== undefined && !nodes.includes(next); next = links.get(next.id)) {
+    nodes.push(next)
+    oldest = next
   }
-  // The oldest one's parent may be pruned, and still is what two branches have in common.
-  return parent === undefined ? ids : [...ids, parent]
+  const ids = nodes.map(({ id }) => id)
+  return { nodes, ids: oldest.lineage.parent === undefined ? ids : [...ids, oldest.lineage.parent] }
+}
+
+/** Where a branch began: who wrote that decides, whoever went on with it. Without a common parent, its tip. */
+function firstAfter(parent: string | undefined, { nodes, ids }: Branch): LineageNode {
+  return (parent === undefined ? undefined : nodes[ids.indexOf(parent) - 1]) ?? nodes[0]
 }
 
 /** For each backup, the one among these that it grew from. */

@@ -32,10 +32,21 @@ export async function readLineage(
   { depth = 8, signal }: ReadLineageOptions = {},
 ): Promise<LineageReport> {
   const { items } = await listBackupPage(storage, { database, limit: depth, signal })
-  const manifests = await Promise.all(items.map((entry) => readManifest(storage, entry, { signal })))
+  const read = await Promise.all(items.map((entry) => readIfWhole(storage, entry, { signal })))
+  const manifests = read.filter((manifest) => manifest !== undefined)
   const tips = findTips(manifests)
   const forks = findForks(manifests)
   const others = forks.filter(({ kind }) => kind !== 'restored').map(({ other }) => other.id)
   const newest = tips[0]
   return { tips, forks, rivals: newest === undefined || others.length === 0 ? [] : [newest.id, ...others] }
+}
+
+/** A damaged manifest must not hide the others, nor one that was pruned since it was listed. */
+async function readIfWhole(storage: Storage, entry: BackupEntry, options: CallOptions): Promise<Manifest | undefined> {
+  try {
+    return await readManifest(storage, entry, options)
+  } catch (error) {
+    if (isBackupError(error, 'MANIFEST_INVALID') || isBackupError(error, 'OBJECT_MISSING')) return undefined
+    throw error
+  }
 }
