@@ -84,6 +84,10 @@ export function createIndexReader(header: LtxHeader, range: IndexRange): IndexRe
     }
   }
 
+  function isUnfinished(last: number): boolean {
+    return isSnapshot(header) && last < (header.commit === lock ? lock - 1 : header.commit)
+  }
+
   /** The entries after a mark, each with the mark that follows it. */
   async function* scan(
     from: Mark,
@@ -100,7 +104,9 @@ export function createIndexReader(header: LtxHeader, range: IndexRange): IndexRe
         const entry = parse(cursor, at)
         if (!entry) break
         if (entry.pgno === 0) {
-          if (base + cursor.at !== indexEnd || before.offset !== framesEnd) fail(at, 'The index ends too early.')
+          if (base + cursor.at !== indexEnd || before.offset !== framesEnd || isUnfinished(before.pgno)) {
+            fail(at, `The index ends after page ${before.pgno}, too early.`)
+          }
           return
         }
         check(entry, before, at)

@@ -80,7 +80,9 @@ export const history: fc.Arbitrary<Step[]> = fc
       })
       before = after
     })
-    return steps
+    // Without this, a counterexample is printed with every byte of every page.
+    const describe = () => steps.map(({ info, written }) => `${info.commit}/${written.length}`).join(' ')
+    return Object.assign(steps, { [fc.toStringMethod]: () => `[${pageSize}: ${describe()}]` })
   })
 
 /** The file of a transaction. */

@@ -1,0 +1,140 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  createJsKernel,
+  databaseOf,
+  decodeLtx,
+  type LtxInput,
+  mergeLtx,
+  mergeLtxPages,
+  openLtx,
+  verifyLtx,
+} from './index.ts'
+import { bytesOf, inChunks, mapOf, pagesIn, sourceOf } from './testing/files.ts'
+import { fileOf, history, imageOf, type Step } from './testing/history.ts'
+
+const runs = { numRuns: 60 }
+const filesOf = (steps: readonly Step[]) => Promise.all(steps.map((step) => fileOf(step)))
+const last = (steps: readonly Step[]) => steps.at(-1) as Step
+
+/** The same bytes, given in every way a file may be given. */
+function given(bytes: Uint8Array, way: number): LtxInput {
+  const ways = [bytes, [bytes], inChunks(bytes, 1000), sourceOf(bytes), inChunks(bytes, 61)]
+  return ways[way % ways.length] as LtxInput
+}
+
+describe('against a map of pages', () => {
+  test('a file holds the pages and the header it was made from', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, fc.nat(), async (steps, way) => {
+        for (const step of steps) {
+          const file = await decodeLtx(
+            given(await fileOf(step), way),
+            step.prevCommit > 0 ? { prevCommit: step.prevCommit } : {},
+          )
+          expect(file.header).toEqual({ ...step.info, noChecksum: true, preApplyChecksum: 0n, nodeId: 0n })
+          expect(await mapOf(file)).toEqual(new Map(step.written.map(({ pgno, data }) => [pgno, data])))
+          expect(file.summary?.pageCount).toBe(step.written.length)
+        }
+      }),
+      runs,
+    )
+  })
+
+  test('all files merged are the database after the last one, byte by byte', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, fc.nat(), async (steps, way) => {
+        const files = (await filesOf(steps)).map((bytes, index) => given(bytes, way + index))
+        const image = await bytesOf(databaseOf(await mergeLtxPages(files)))
+        expect(image).toEqual(imageOf(last(steps).after, last(steps).info.pageSize))
+      }),
+      runs,
+    )
+  })
+
+  test('a merge in any two steps, in any encoding, is the merge in one', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        history,
+        fc.nat(),
+        fc.constantFrom('frame' as const, 'block' as const),
+        async (steps, at, encoding) => {
+          const files = await filesOf(steps)
+          const cut = 1 + (at % files.length)
+          const first = await bytesOf(await mergeLtx(files.slice(0, cut), { encoding }))
+          const rest = files.slice(cut)
+          const parts =
+            rest.length === 0
+              ? [first]
+              : [first, await bytesOf(await mergeLtx(rest, { prevCommit: steps[cut - 1]?.after.commit ?? 0 }))]
+          const merge = await mergeLtx(parts, { encoding })
+          const merged = await bytesOf(merge)
+          const { info, after } = last(steps)
+          expect(await verifyLtx(merged)).toMatchObject({
+            header: { ...info, minTxid: 1n, wal: null },
+            pageCount: after.commit,
+            fileChecksum: merge.summary?.fileChecksum,
+          })
+          expect(await pagesIn(merged)).toEqual(new Map([...after.pages].sort(([a], [b]) => a - b)))
+        },
+      ),
+      runs,
+    )
+  })
+
+  test('files that overlap merge to the same', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, fc.nat(), fc.nat(), async (steps, a, b) => {
+        const files = await filesOf(steps)
+        const from = a % files.length
+        const to = from + (b % (files.length - from))
+        const head = await bytesOf(await mergeLtx(files.slice(0, to + 1)))
+        // The second begins inside the first: TXIDs from..end after 1..to.
+        const inputs = to === files.length - 1 ? [head] : [head, await bytesOf(await mergeLtx(files.slice(from)))]
+        expect(await bytesOf(databaseOf(await mergeLtxPages(inputs)))).toEqual(
+          imageOf(last(steps).after, last(steps).info.pageSize),
+        )
+      }),
+      runs,
+    )
+  })
+
+  test('any page is found by ranges, in any order, and no other', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, fc.array(fc.integer({ min: 0, max: 45 }), { minLength: 1 }), async (steps, pgnos) => {
+        const step = last(steps)
+        const written = new Map(step.written.map(({ pgno, data }) => [pgno, data]))
+        const file = await openLtx(sourceOf(await fileOf(step)))
+        const found = await Promise.all(pgnos.map((pgno) => file.page(pgno)))
+        expect(found).toEqual(pgnos.map((pgno) => written.get(pgno)))
+      }),
+      runs,
+    )
+  })
+
+  test('the kernel in JavaScript writes the same files, byte by byte, and reads them', async () => {
+    const kernel = createJsKernel()
+    await fc.assert(
+      fc.asyncProperty(history, async (steps) => {
+        const files = await filesOf(steps)
+        expect(await Promise.all(steps.map((step) => fileOf(step, { kernel })))).toEqual(files)
+        const merged = await bytesOf(await mergeLtx(files, { kernel, encoding: 'block' }))
+        expect(merged).toEqual(await bytesOf(await mergeLtx(files, { encoding: 'block' })))
+        expect((await verifyLtx(merged, { kernel })).pageCount).toBe(last(steps).after.commit)
+      }),
+      { numRuns: 25 },
+    )
+  })
+})
+
+test('files decoded at the same time do not disturb each other, however their chunks come', async () => {
+  const steps = fc.sample(history, { numRuns: 12, seed: 7 }).map(last)
+  async function* slowly(bytes: Uint8Array) {
+    for await (const chunk of inChunks(bytes, 200)) {
+      await new Promise((resolve) => setImmediate(resolve))
+      yield chunk
+    }
+  }
+  const decoded = await Promise.all(steps.map(async (step) => pagesIn(slowly(await fileOf(step)))))
+  expect(decoded).toEqual(steps.map((step) => new Map(step.written.map(({ pgno, data }) => [pgno, data]))))
+})
