@@ -8,8 +8,9 @@ import { createTerminal } from './terminal.ts'
 
 // Before anything asks whether there are colours, help included.
 if (process.argv.includes('--no-color')) {
-  process.env.NO_COLOR = '1'
-  delete process.env.FORCE_COLOR
+  const { env } = process
+  env.NO_COLOR = '1'
+  delete env.FORCE_COLOR
 }
 
 // `sqlite-backup list | head -1`: nobody reads on, and that is no failure.

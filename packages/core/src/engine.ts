@@ -110,12 +110,12 @@ async function list(context: EngineContext, options: ListBackupsOptions, signal:
     async (storage) => {
       const page = await listBackupPage(storage, { ...options, database, signal })
       // A fork is a fact of the newest backups, so the first page tells it.
-      const tips = options.cursor === undefined ? (await readLineage(storage, database, { signal })).tips : []
-      return { page, tips }
+      const fork = options.cursor === undefined ? (await readLineage(storage, database, { signal })).rivals : []
+      return { page, fork }
     },
     options,
   )
-  const { page, tips } = value
+  const { page, fork } = value
   return {
     storage: name,
     database,
@@ -128,7 +128,7 @@ async function list(context: EngineContext, options: ListBackupsOptions, signal:
       storedSizeBytes,
     })),
     ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
-    ...(tips.length > 1 ? { fork: tips.map(({ id }) => id) } : {}),
+    ...(fork.length > 0 ? { fork } : {}),
   }
 }
 

@@ -67,7 +67,7 @@ async function statusOf(
       problems.push(`The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)}.`)
     }
     if (isBad) problems.push('The newest backup failed verification.')
-    const fork = lineage.tips.length > 1 ? lineage.tips.map((tip) => tip.id) : undefined
+    const fork = lineage.rivals.length > 0 ? lineage.rivals : undefined
     if (fork !== undefined) problems.push(`The history has forked: ${fork.join(' and ')} do not build on one another.`)
     const healthy = problems.length === 0
     return {

@@ -119,6 +119,12 @@ describe('restore in place', () => {
       exitCode: 0,
       rows: 111,
     })
+    // Who restores goes back on purpose: the branch that is left behind is no fork to be warned of.
+    await runCli(folder.path, ['backup'])
+    expect(await runCli(folder.path, ['status'])).toMatchObject({
+      exitCode: 0,
+      stdout: expect.not.stringContaining('fork'),
+    })
   })
 
   it('needs no yes for a database that is missing', async () => {
