@@ -4,6 +4,7 @@ import type { Logger } from '../events.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Profile, ProfileName } from './profile.ts'
 import type { Secret } from './secret.ts'
+import type { StopDeadline } from './stop-deadline.ts'
 import type { Duration, Size } from './units.ts'
 
 /** What the user writes in `sqlite-backup.config.mts`. Every option may be left out; docs/configuration.md is its manual. */
@@ -20,6 +21,12 @@ export interface Config {
   readonly encryption?: EncryptionConfig
   /** How backups are checked. */
   readonly verify?: VerifyConfig
+  /** What a start does with a database that is missing, or older than its newest backup; `false`: nothing. @default 'if-missing' */
+  readonly restore?: RestoreAtStart
+  /** What a start does when a database is missing and no storage has a backup of it. @default 'start-empty' */
+  readonly onMissingBackup?: 'start-empty' | 'fail'
+  /** What happens when the app stops. */
+  readonly stop?: StopConfig
   /** Like `production`: an engine of another environment is refused. */
   readonly environment?: Text
   /** Written into each manifest, like a git commit. */
@@ -75,6 +82,15 @@ export interface VerifyConfig {
   readonly afterBackup?: CheckLevel
 }
 
+export type RestoreAtStart = 'if-missing' | 'if-behind' | false
+
+export interface StopConfig {
+  /** A last backup when something changed since the one before; `false`: none. @default 'if-changed' */
+  readonly backup?: 'if-changed' | false
+  /** How long a stop may take, last backup included. @default by platform, else '4s' */
+  readonly deadline?: Duration
+}
+
 export interface SpoolConfig {
   /** Folder for local files; each database gets one in it. @default '.sqlite-backup' beside each database */
   readonly dir?: string
@@ -95,6 +111,9 @@ export interface ResolvedConfig {
   /** What opens backups; each may be empty. See `revealKeys`. */
   readonly keys: ResolvedKeys
   readonly verify: { readonly afterBackup: CheckLevel }
+  readonly restore: RestoreAtStart
+  readonly onMissingBackup: 'start-empty' | 'fail'
+  readonly stop: { readonly backup: 'if-changed' | false; readonly deadline: StopDeadline }
   readonly environment?: string
   readonly appVersion?: string
   readonly profile: Profile

@@ -3,6 +3,9 @@ export const defaults = Object.freeze({
   require: 'all',
   compression: Object.freeze({ format: 'zst', level: Object.freeze({ zst: 3, gz: 6, none: 0 }) }),
   verify: Object.freeze({ afterBackup: 'stored' }),
+  restore: 'if-missing',
+  onMissingBackup: 'start-empty',
+  stop: Object.freeze({ backup: 'if-changed', deadline: '4s' }),
   profile: 'auto',
   maxPin: '5s',
   maxBlock: '500ms',
@@ -96,6 +99,33 @@ export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
     about:
       'Checked before a backup counts as done: the store has it; its bytes were read back and hashed; it was restored and SQLite looked at it.',
     variable: 'SQLITE_BACKUP_VERIFY',
+  },
+  restore: {
+    type: '`if-missing`, `if-behind` or `false`',
+    default: `\`${defaults.restore}\``,
+    about:
+      'What a start does: restores a database that is missing; also one that has not changed since a backup that others built on; nothing.',
+    variable: 'SQLITE_BACKUP_RESTORE_AT_START',
+  },
+  onMissingBackup: {
+    type: '`start-empty` or `fail`',
+    default: `\`${defaults.onMissingBackup}\``,
+    about: 'What a start does when a database is missing and every storage says that it has no backup of it.',
+    variable: 'SQLITE_BACKUP_ON_MISSING_BACKUP',
+  },
+  stop: { type: 'an object', about: 'What happens when the app stops.' },
+  'stop.backup': {
+    type: '`if-changed` or `false`',
+    default: `\`${defaults.stop.backup}\``,
+    about: 'A last backup when something changed since the one before, or none.',
+    variable: 'SQLITE_BACKUP_STOP_BACKUP',
+  },
+  'stop.deadline': {
+    type: 'a duration',
+    default: `a little less than the platform allows, \`${defaults.stop.deadline}\` where it is not known`,
+    about:
+      'How long a stop may take, the last backup included. What is not stored by then waits in the spool for the next start.',
+    variable: 'SQLITE_BACKUP_STOP_DEADLINE',
   },
   environment: {
     type: 'text',

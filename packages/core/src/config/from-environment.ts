@@ -78,6 +78,9 @@ export function fromEnvironment(environment: Environment, cwd: string): Environm
       identityFile: read('encryption.identityFile'),
     }),
     verify: present({ afterBackup: read('verify.afterBackup') }),
+    restore: offOr(read('restore')),
+    onMissingBackup: read('onMissingBackup'),
+    stop: present({ backup: offOr(read('stop.backup')), deadline: read('stop.deadline') }),
     environment: read('environment'),
     appVersion: read('appVersion'),
     profile: read('profile'),
@@ -119,6 +122,11 @@ function bucketVariableIn(environment: Environment): string | undefined {
   const isSet = (name: string): boolean => (environment[name]?.trim() ?? '') !== ''
   const family = bucketVariables.find(({ bucket, keys }) => bucket.some(isSet) && keys.some(isSet))
   return family?.bucket.find(isSet)
+}
+
+/** `false` has no other way into a variable. */
+function offOr(value: string | undefined): string | false | undefined {
+  return value?.toLowerCase() === 'off' || value?.toLowerCase() === 'false' ? false : value
 }
 
 /** A `DATABASE_URL` may well be a Postgres; then it is not ours. */

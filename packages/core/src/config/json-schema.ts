@@ -8,7 +8,9 @@ export function configJsonSchema(): Readonly<Record<string, unknown>> {
     // Adapters, loggers and env() cannot be written in JSON: their place in a union is left out below.
     unrepresentable: 'any',
   })
-  return { ...(withoutEmpty(schema) as Readonly<Record<string, unknown>>), title: 'sqlite-backup' }
+  const { properties, ...rest } = withoutEmpty(schema) as Readonly<Record<string, unknown>>
+  // Editors want to be allowed the line that tells them of the schema.
+  return { ...rest, title: 'sqlite-backup', properties: { $schema: { type: 'string' }, ...Object(properties) } }
 }
 
 /** An empty schema allows anything, so in a union it would undo its neighbours. */

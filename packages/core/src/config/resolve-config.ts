@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { BackupError, isBackupError } from '../errors.ts'
@@ -20,6 +21,7 @@ import { fromEnvironment } from './from-environment.ts'
 import { loadConfig } from './load-config.ts'
 import { type Profile, profileFor, profiles } from './profile.ts'
 import { bindSecret, type Environment, env, isSecret, type Secret } from './secret.ts'
+import { decideStopDeadline, type StopDeadline } from './stop-deadline.ts'
 import { openStorageUrl } from './storage-url.ts'
 import { parseDuration, parseSize } from './units.ts'
 import { validateConfig } from './validate-config.ts'
@@ -123,6 +125,12 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
     verify: {
       afterBackup: pick('verify.afterBackup', (config) => config.verify?.afterBackup, defaults.verify.afterBackup),
     },
+    restore: pick('restore', (config) => config.restore, defaults.restore),
+    onMissingBackup: pick('onMissingBackup', (config) => config.onMissingBackup, defaults.onMissingBackup),
+    stop: {
+      backup: pick('stop.backup', (config) => config.stop?.backup, defaults.stop.backup),
+      deadline: stopDeadlineOf(find, note, environment),
+    },
     ...(appEnvironment === undefined ? {} : { environment: appEnvironment }),
     ...(appVersion === undefined ? {} : { appVersion }),
     profile,
@@ -141,6 +149,20 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
 }
 
 type Find = <T>(path: string, get: (config: Config) => T | undefined) => Found<T> | undefined
+
+function stopDeadlineOf(
+  find: Find,
+  note: (path: string, layer: undefined) => void,
+  environment: Environment,
+): StopDeadline {
+  const found = find('stop.deadline', (config) => config.stop?.deadline)
+  if (found === undefined) note('stop.deadline', undefined)
+  return decideStopDeadline({
+    setMs: found === undefined ? undefined : parseDuration(found.value),
+    environment,
+    isDocker: existsSync('/.dockerenv'),
+  })
+}
 
 async function resolveDatabases(find: Find, environment: Environment): Promise<readonly ResolvedDatabase[]> {
   const found = find('databases', (config) => config.databases)

@@ -81,6 +81,15 @@ export const configSchema = z.strictObject({
       afterBackup: about('verify.afterBackup', z.enum(['stored', 'checked', 'proven'])).optional(),
     }),
   ).optional(),
+  restore: about('restore', z.union([z.enum(['if-missing', 'if-behind']), z.literal(false)])).optional(),
+  onMissingBackup: about('onMissingBackup', z.enum(['start-empty', 'fail'])).optional(),
+  stop: about(
+    'stop',
+    z.strictObject({
+      backup: about('stop.backup', z.union([z.literal('if-changed'), z.literal(false)])).optional(),
+      deadline: about('stop.deadline', duration).optional(),
+    }),
+  ).optional(),
   environment: about('environment', text).optional(),
   appVersion: about('appVersion', text).optional(),
   profile: about('profile', z.enum(['auto', 'default', 'small'])).optional(),
