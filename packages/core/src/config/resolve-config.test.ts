@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true }))
 
 const resolve = (options: ResolveConfigOptions): Promise<ResolvedConfig> =>
-  resolveConfig({ environment: {}, cwd: dir, memoryBytes: 8 * GiB, ...options })
+  resolveConfig({ environment: {}, cwd: dir, memoryBytes: 8 * GiB, isDocker: false, ...options })
 
 test('an empty config is all defaults', async () => {
   const config = await resolve({ config: {} })
@@ -35,6 +35,9 @@ test('an empty config is all defaults', async () => {
     compression: { format: 'zst', level: 3 },
     keys: { identities: [] },
     verify: { afterBackup: 'stored' },
+    restore: 'if-missing',
+    onMissingBackup: 'start-empty',
+    stop: { backup: 'if-changed', deadline: { ms: 4000, by: 'default' } },
     profile: profiles.default,
     maxPinMs: 5000,
     maxBlockMs: 500,
@@ -70,6 +73,24 @@ test('flags come before the environment, that before the file, and that before t
     require: { from: 'file', detail: file },
     maxBlock: { from: 'default' },
   })
+})
+
+test('what a start and a stop do can be set in the environment, `off` for `false`', async () => {
+  const config = await resolve({
+    config: { stop: { deadline: '20s' } },
+    environment: {
+      SQLITE_BACKUP_RESTORE_AT_START: 'if-behind',
+      SQLITE_BACKUP_ON_MISSING_BACKUP: 'fail',
+      SQLITE_BACKUP_STOP_BACKUP: 'off',
+    },
+  })
+  expect(config).toMatchObject({
+    restore: 'if-behind',
+    onMissingBackup: 'fail',
+    stop: { backup: false, deadline: { ms: 20_000, by: 'config' } },
+  })
+  const off = await resolve({ config: {}, environment: { SQLITE_BACKUP_RESTORE_AT_START: 'off' } })
+  expect(off.restore).toBe(false)
 })
 
 test('the platform’s variables only fill what the file leaves open', async () => {
