@@ -39,6 +39,8 @@ export interface ResolveConfigOptions {
   readonly cwd?: string | undefined
   /** The smaller of the machine's memory and its container's limit. @default as it is */
   readonly memoryBytes?: number | undefined
+  /** Whether this is a Docker container. @default as it is */
+  readonly isDocker?: boolean | undefined
 }
 
 /** One source of options. */
@@ -129,7 +131,7 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
     onMissingBackup: pick('onMissingBackup', (config) => config.onMissingBackup, defaults.onMissingBackup),
     stop: {
       backup: pick('stop.backup', (config) => config.stop?.backup, defaults.stop.backup),
-      deadline: stopDeadlineOf(find, note, environment),
+      deadline: stopDeadlineOf(find, note, environment, options.isDocker ?? existsSync('/.dockerenv')),
     },
     ...(appEnvironment === undefined ? {} : { environment: appEnvironment }),
     ...(appVersion === undefined ? {} : { appVersion }),
@@ -154,13 +156,14 @@ function stopDeadlineOf(
   find: Find,
   note: (path: string, layer: undefined) => void,
   environment: Environment,
+  isDocker: boolean,
 ): StopDeadline {
   const found = find('stop.deadline', (config) => config.stop?.deadline)
   if (found === undefined) note('stop.deadline', undefined)
   return decideStopDeadline({
     setMs: found === undefined ? undefined : parseDuration(found.value),
     environment,
-    isDocker: existsSync('/.dockerenv'),
+    isDocker,
   })
 }
 
