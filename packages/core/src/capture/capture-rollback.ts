@@ -8,6 +8,7 @@ import { pumpImage } from './pump-image.ts'
 import { type FileState, fileState, isQuietBetween } from './quiet.ts'
 import { beginRead, endRead, journalModeOf } from './read-transaction.ts'
 import { headerFacts, schemaFacts } from './source-facts.ts'
+import { testPause } from './test-pause.ts'
 
 /** Rounds of bringing the copy up to date before giving up on a database that is written all the time. */
 const MAX_ROUNDS = 4
@@ -32,6 +33,7 @@ export async function captureRollback(task: CaptureTask): Promise<Captured | und
     const plainSizeBytes = imageBytes(mirror)
     const body = await task.startBody(plainSizeBytes)
     emit({ kind: 'pinned', at, source, plainSizeBytes, maxStoredBytes: maxStoredBytes(plainSizeBytes) })
+    await testPause('pinned', signal)
     await pumpImage(mirror, body.write, { firstPage: 1, signal })
     return { source, at, pinnedMs: 0, blockedMs, fingerprint, body }
   } finally {
@@ -52,6 +54,7 @@ async function synchronise(task: CaptureTask, connection: DatabaseSync, mirror: 
   let before = fileState(live)
   let passMs = await timed(() => mirror.refresh(signal))
   for (let round = 1; ; round++) {
+    await testPause('read', signal)
     await beginRead(connection, live.path, signal)
     const lockedAt = performance.now()
     try {

@@ -1,16 +1,20 @@
+import { accessSync, constants } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { BackupError, isBackupError } from '../errors.ts'
 import type { BodyWriter } from './body-writer.ts'
 import { captureFrozen, hasNoLog } from './capture-frozen.ts'
 import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
-import { closeWithoutCheckpoint, isOpenElsewhere, isUnchanged } from './close-quietly.ts'
+import { closeWithoutCheckpoint, isUnchanged } from './close-quietly.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { imageBytes } from './image.ts'
+import type { LiveDatabase } from './live-database.ts'
+import { isOpenElsewhere } from './open-elsewhere.ts'
 import { pinWal, type WalPin } from './pin-wal.ts'
 import { pumpImage } from './pump-image.ts'
 import { openRawCopy } from './raw-copy.ts'
 import { openWalImage, type WalImage } from './read-wal-image.ts'
 import { headerFacts, schemaFacts } from './source-facts.ts'
+import { testPause } from './test-pause.ts'
 
 const PIN_ATTEMPTS = 50
 
@@ -20,7 +24,9 @@ const PIN_ATTEMPTS = 50
  */
 export async function captureWal(task: CaptureTask): Promise<Captured | undefined> {
   const { live, emit } = task
-  const isAbandoned = !hasNoLog(live.realPath) && isOpenElsewhere(live) === false
+  const hasLog = !hasNoLog(live.realPath)
+  const isAbandoned = hasLog && isOpenElsewhere(live) === false
+  if (hasLog && !mayWrite(`${live.realPath}-shm`)) requireReliableIndex(live)
   const connection = live.connect()
   let pinned: { pin: WalPin; image: WalImage } | undefined
   try {
@@ -45,7 +51,9 @@ export async function captureWal(task: CaptureTask): Promise<Captured | undefine
     const at = pin.at.toISOString()
     const body = await task.startBody(plainSizeBytes)
     emit({ kind: 'pinned', at, source, plainSizeBytes, maxStoredBytes: maxStoredBytes(plainSizeBytes) })
-    const pinnedMs = await encodeWithin(task, image, body, () => {
+    await testPause('pinned', task.signal)
+    const pinnedMs = await encodeWithin(task, image, body, async () => {
+      await testPause('read', task.signal)
       live.checkSame()
       image.checkUndisturbed()
       pin.release()
@@ -67,7 +75,7 @@ async function encodeWithin(
   { params, signal }: CaptureTask,
   image: WalImage,
   body: BodyWriter,
-  unpin: () => number,
+  unpin: () => Promise<number>,
 ): Promise<number> {
   const began = performance.now()
   const isTooSlow = (nextPage: number): boolean => {
@@ -92,7 +100,7 @@ async function encodeWithin(
     return unpin()
   }
   try {
-    const pinnedMs = unpin()
+    const pinnedMs = await unpin()
     await pumpImage(copy, body.write, { firstPage: nextPage, signal })
     return pinnedMs
   } finally {
@@ -121,4 +129,25 @@ async function pinImage(
   throw new BackupError('DATABASE_REPLACED', `The -wal and -shm of ${live.path} do not belong together.`, {
     hint: 'Something other than SQLite deleted or replaced one of them. Restart the app, then try again.',
   })
+}
+
+/**
+ * Without write permission we cannot make SQLite rebuild a -shm that a crash of the machine left behind: it may be older
+ * than the log. With a live user it is right.
+ */
+function requireReliableIndex(live: LiveDatabase): void {
+  if (isOpenElsewhere(live)) return
+  throw new BackupError('DATABASE_UNREADABLE', `${live.path} has a -wal that this process may not recover.`, {
+    hint: 'Reading it takes write permission on the file, its folder and its -wal and -shm. Run as the user that owns them.',
+  })
+}
+
+function mayWrite(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK)
+    return true
+  } catch (error) {
+    // A missing one will be made by SQLite, or refused.
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  }
 }

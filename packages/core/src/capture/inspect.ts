@@ -5,6 +5,7 @@ import { createFrameScanner } from '../wal/frame-scanner.ts'
 import { frameHeaderBytes, frameOffset } from '../wal/wal-header.ts'
 import { fingerprintOf, type LogPosition } from './fingerprint.ts'
 import { attachLive, type LiveDatabase } from './live-database.ts'
+import { isOpenElsewhere } from './open-elsewhere.ts'
 import { probeHeader } from './probe-header.ts'
 import type { Inspection } from './protocol.ts'
 import { openWal, readWalIndex } from './wal-files.ts'
@@ -60,7 +61,8 @@ function readLog(live: LiveDatabase): Log | undefined {
   try {
     const sizeBytes = statSync(`${live.realPath}-wal`, { throwIfNoEntry: false })?.size ?? 0
     const header = wal.header()
-    const index = readWalIndex(live)
+    // A -shm that nobody has open may be what a crash of the machine left, older than the log.
+    const index = isOpenElsewhere(live) ? readWalIndex(live) : undefined
     if (
       index !== undefined &&
       (header === undefined || (index.salt1 === header.salt1 && index.salt2 === header.salt2))

@@ -1,14 +1,16 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import Database from 'better-sqlite3'
 import { onTestFinished } from 'vitest'
 import type { EncodeOptions } from '../../codec/codec.ts'
 import { type CaptureClient, type CaptureClientOptions, createCaptureClient } from '../client.ts'
 import type { CaptureBackup, CapturedBackup, CaptureProgress } from '../protocol.ts'
 import type { AppOptions, AppReport } from './app.ts'
+import type { EngineMessage, EngineOptions } from './engine.ts'
 
 /** A folder that goes with the test. */
 export function tempDir(under = tmpdir()): string {
@@ -148,4 +150,97 @@ export function readBooks(image: string): Books {
 
 export function sha256(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex')
+}
+
+export interface EngineRun {
+  readonly process: ChildProcess
+  /** The first thing it tells of this kind. */
+  told<K extends keyof EngineMessage>(kind: K): Promise<NonNullable<EngineMessage[K]>>
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
+}
+
+/** An app's process with our engine in it. */
+export function startEngine(
+  options: EngineOptions,
+  spawnOptions: SpawnOptions & { readonly nodeFlags?: readonly string[] } = {},
+): EngineRun {
+  const { nodeFlags = [], ...rest } = spawnOptions
+  const child = spawn(
+    process.execPath,
+    [...nodeFlags, join(import.meta.dirname, 'engine.ts'), JSON.stringify(options)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      ...rest,
+    },
+  )
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  const messages: EngineMessage[] = []
+  const waiting = new Set<() => void>()
+  let isGone = false
+  const wake = (): void => {
+    for (const each of waiting) each()
+  }
+  if (child.stdout) {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line.startsWith('{')) messages.push(JSON.parse(line) as EngineMessage)
+      wake()
+    })
+  }
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+    child.once('close', (code, signal) => {
+      isGone = true
+      resolve({ code, signal })
+      wake()
+    })
+  })
+  return {
+    process: child,
+    exited,
+    told: (kind) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = messages.find((message) => message[kind] !== undefined)?.[kind]
+          if (found === undefined && !isGone) return
+          waiting.delete(look)
+          if (found === undefined) reject(new Error(`The engine ended without telling its ${kind}.`))
+          else resolve(found)
+        }
+        waiting.add(look)
+        look()
+      }),
+  }
+}
+
+/** Lets such a process do one backup and end by itself. */
+export async function runEngine(
+  options: EngineOptions,
+  spawnOptions: Parameters<typeof startEngine>[1] = {},
+): Promise<EngineMessage> {
+  const engine = startEngine(options, spawnOptions)
+  const [result, error] = await Promise.allSettled([engine.told('result'), engine.told('error'), engine.exited])
+  return {
+    ...(result.status === 'fulfilled' ? { result: result.value } : {}),
+    ...(error.status === 'fulfilled' ? { error: error.value } : {}),
+  }
+}
+
+/** Whether a process of this id is there. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Waits until it is so, or fails after a while. */
+export async function until(what: string, isSo: () => boolean, withinMs = 20_000): Promise<void> {
+  const deadline = performance.now() + withinMs
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`It never came true that ${what}.`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
 }
