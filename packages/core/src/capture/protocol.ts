@@ -66,7 +66,7 @@ export interface CapturedBackup extends EncodeResult {
 }
 
 export interface Publish {
-  /** A complete, fsynced, checked image beside the target. It is consumed. */
+  /** A complete, checked image beside the target. It is consumed. */
   readonly temp: string
   readonly target: string
   readonly spoolDir: string

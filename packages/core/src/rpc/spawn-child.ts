@@ -64,9 +64,9 @@ export function spawnChild<T extends MethodTable>(options: SpawnOptions): Child<
   return attach(child, options)
 }
 
-// What Node itself would read from a parent's environment. NODE_OPTIONS: `--import` hooks would recurse. NODE_CHANNEL_…:
-// Node appends its own, but the first of two equal names wins. NODE_UNIQUE_ID: the child of a cluster worker would
-// take itself for another worker.
+// What Node reads from its environment at start. NODE_OPTIONS: `--import` hooks would recurse. The others make it a
+// worker of somebody's cluster or speak on a channel it does not have; Node removes them when it has read them, and
+// process managers are known to put them back.
 const INHERITED_BY_NODE = ['NODE_OPTIONS', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_UNIQUE_ID']
 
 function scrubbedEnv(): NodeJS.ProcessEnv {

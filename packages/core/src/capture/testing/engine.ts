@@ -12,6 +12,8 @@ export interface EngineOptions {
   /** Takes the lock of this spool folder first, and keeps it. */
   readonly lockDir?: string
   readonly lingerMs?: number
+  /** Goes on after SIGINT and SIGTERM, as an app does that shuts down in its own time. */
+  readonly ignoresSignals?: boolean
   /** Only says hello. */
   readonly isIdle?: boolean
 }
@@ -29,11 +31,12 @@ const tell = (message: EngineMessage): void => {
   process.stdout.write(`${JSON.stringify(message)}\n`)
 }
 
+if (options.ignoresSignals) for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})
 const client = createCaptureClient({ env, ...(lingerMs === undefined ? {} : { lingerMs }) })
 try {
   const { pid } = await client.hello(undefined)
-  tell({ pid })
   if (lockDir !== undefined) await client.lock({ spoolDir: lockDir, waitMs: 0 })
+  tell({ pid })
   if (!options.isIdle) {
     const result = await client.backup({
       path,
@@ -48,3 +51,5 @@ try {
 } catch (error) {
   tell({ error: serializeError(error) })
 }
+// A cluster's worker is kept by its channel.
+if (process.connected) process.disconnect()
