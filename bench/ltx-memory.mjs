@@ -1,4 +1,4 @@
-// One process, one task, and its peak memory in MB on stdout: node ltx-memory.mjs nothing|encode|decode|prepare|merge MEGABYTES SAMPLE
+// One process, one task, and its peak memory as JSON on stdout: node ltx-memory.mjs nothing|encode|decode|prepare|merge MEGABYTES SAMPLE
 import { existsSync, mkdirSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -22,6 +22,7 @@ function* pages(from, step, txid) {
     const at = (pgno % (sample.length / PAGE)) * PAGE
     sample.copy(data, 0, at, at + PAGE)
     data.writeUInt32LE(pgno + txid, 64)
+    if (pgno % 500 === 0) look()
     yield { pgno, data }
   }
 }
@@ -57,14 +58,29 @@ function openChanges() {
 }
 
 async function drain(iterable) {
-  for await (const _ of iterable);
+  let count = 0
+  for await (const _ of iterable) if (++count % 200 === 0) look()
 }
 
+/** A line of /proc/self/status in MB; nothing on systems that have no such file. */
+function statusMb(name) {
+  const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : ''
+  const kb = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]
+  return kb === undefined ? undefined : (Number(kb) * 1024) / 1e6
+}
+
+let ownMb = 0
+/** Memory of this process alone, without the program itself, which all Node processes share. */
+function look() {
+  ownMb = Math.max(ownMb, statusMb('RssAnon') ?? process.memoryUsage().rss / 1e6)
+}
+
+look()
 if (task === 'encode') await drain(snapshot())
 else if (task === 'decode') await drain(await decodeLtx(snapshot()))
 else if (task === 'prepare') await prepareChanges()
 else if (task === 'merge') await drain(await mergeLtx([snapshot(), ...openChanges()]))
+look()
 // Not resourceUsage().maxRSS: on Linux it also counts the parent as it was at the fork.
-const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : ''
-const peakKb = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? process.resourceUsage().maxRSS)
-console.log((peakKb * 1024) / 1e6)
+const residentMb = statusMb('VmHWM') ?? process.resourceUsage().maxRSS / 1e3
+console.log(JSON.stringify({ ownMb, residentMb }))

@@ -8,6 +8,12 @@ import { parseLtxName } from './ltx-name.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
+// `ltx dump file | head` closes our output early; that is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 /** A file that is named like one of a replica must hold what its name says. */
 function nameOf(path: string): { readonly name?: string } {
   return parseLtxName(basename(path)) ? { name: basename(path) } : {}

@@ -131,6 +131,7 @@ export function createIndexReader(header: LtxHeader, range: IndexRange): IndexRe
 
   return {
     async find(pgno) {
+      if (!Number.isInteger(pgno) || pgno < 1 || pgno > header.commit) return undefined
       const index = markBefore(pgno)
       const mark = marks[index] ?? start
       const end = marks[index + 1]?.at ?? Math.min(mark.at + SCAN_SIZE, indexEnd)
