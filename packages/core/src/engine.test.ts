@@ -94,6 +94,32 @@ test('a restore in place reaches the open connections, and what it replaced can 
   expect(count(db)).toBe(8)
 })
 
+test('after going back to an older backup, latest is the state that was gone back to', async () => {
+  const { engine, db } = await setUp()
+  const old = await engine.backup('app')
+  add(db, 3)
+  const abandoned = await engine.backup('app')
+  await engine.restore(old.id)
+  const { manifest } = await engine.show('latest')
+  expect(manifest).toMatchObject({ trigger: 'restore', lineage: { parent: old.id } })
+  expect(manifest.id).not.toBe(abandoned.id)
+  expect((await engine.status()).healthy).toBe(true)
+})
+
+test('what a restore replaced is kept under the name of the database it was', async () => {
+  const { dir, engine, db, disk, path } = await setUp()
+  await engine.backup('app')
+  const otherPath = join(dir, 'other.db')
+  const other = new Database(otherPath)
+  other.exec("CREATE TABLE things (x); INSERT INTO things VALUES ('precious')")
+  other.close()
+  const both = await open({ databases: { app: path, other: otherPath }, storages: { disk } })
+  await both.restore('latest', { database: 'app', output: otherPath })
+  expect(rowsIn(otherPath)).toBe(count(db))
+  expect((await both.list('other')).items.map(({ tier }) => tier)).toEqual(['manual', 'pre-restore'])
+  expect((await both.list('app')).items.map(({ tier }) => tier)).toEqual(['manual'])
+})
+
 test('a missing database comes back at the start, a present one is left alone, and without a backup it starts empty', async () => {
   const { engine, db, path, disk } = await setUp()
   expect(await engine.restoreIfMissing()).toMatchObject([{ database: 'app', outcome: 'present' }])

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path'
+import { backupDatabase } from '../backup/backup-database.ts'
 import { storeSafetyCopy } from '../backup/store-safety-copy.ts'
-import type { Answer } from '../catalog/first-answering.ts'
+import type { Answer, NamedStorage } from '../catalog/first-answering.ts'
+import { findLatest } from '../catalog/list-states.ts'
 import type { FoundBackup } from '../catalog/resolve-backup.ts'
 import { revealKeys } from '../config/reveal.ts'
 import { databaseOf, type EngineContext, reserveBytesOf, runOf } from '../context.ts'
 import type { RestoreOptions, RestorePlan, RestoreResult } from '../engine-api.ts'
-import { BackupError, serializeError } from '../errors.ts'
+import { BackupError, messageOf, serializeError } from '../errors.ts'
 import { findBackup } from '../find-backup.ts'
 import { throttled } from '../progress.ts'
 import { openSpool, temporarySpoolDir } from '../spool/spool.ts'
@@ -50,6 +52,8 @@ export async function restoreFound(
   const { manifest } = found.value
   const request = await requestOf(context, found, options, signal)
   const { target, spoolDir, mode } = request
+  // What a restore replaces is the content of the database that lives there, whatever the backup was of.
+  const name = context.config.databases.find((each) => each.path === target)?.name ?? manifest.database
   if (mode === 'in-place') requireEnvironment(context, found.value, options.acceptOtherEnvironment)
   const event = runOf(context, manifest.database)
   const { id } = manifest
@@ -81,11 +85,16 @@ export async function restoreFound(
       if (copy === undefined) continue
       const kept = await storeSafetyCopy(
         context,
-        { database: manifest.database, path: copy, spoolDir, lineage: before, actor: options.actor },
+        { database: name, path: copy, spoolDir, lineage: before, actor: options.actor },
         signal,
       )
       warnings.push(...kept.warnings)
       safetyBackup = kept.id ?? safetyBackup
+    }
+    if (mode === 'in-place' && options.mustBeMissing !== true) {
+      warnings.push(
+        ...(await backUpRestored(context, { name, restored: id, from: found, actor: options.actor }, signal)),
+      )
     }
     const { check: _check, safetyCopy: _copy, setAside, ...result } = restored
     for (const file of setAside) warnings.push(`${file} was in the way and has been kept under this name.`)
@@ -153,4 +162,30 @@ function requireEnvironment(
     `Backup ${manifest.id} is of the environment "${theirs}", and this is "${config.environment}".`,
     { hint: 'Restore it to a new file with --output, or say that you mean it (acceptOtherEnvironment).' },
   )
+}
+
+/**
+ * Backs up what an older backup was restored to, at once: until there is a newer one, `latest` would mean the state that
+ * was just given up, and a fresh machine would bring it back.
+ */
+async function backUpRestored(
+  context: EngineContext,
+  restore: {
+    readonly name: string
+    readonly restored: string
+    readonly from: NamedStorage
+    readonly actor: string | undefined
+  },
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { name, restored, from, actor } = restore
+  try {
+    const latest = await findLatest(from.storage, name, { signal })
+    if (latest === undefined || latest.id === restored) return []
+    const options = { tier: 'manual', trigger: 'restore', ...(actor === undefined ? {} : { actor }) } as const
+    return (await backupDatabase(context, name, options, signal)).warnings
+  } catch (error) {
+    const why = `what was restored could not be backed up at once: ${messageOf(error)}`
+    return [`The newest backup is still the state before this restore, and a fresh machine would bring it back; ${why}`]
+  }
 }

@@ -61,8 +61,9 @@ export async function verifyFound(
   const { bus, config, work } = context
   const { id } = manifest
   const event = runOf(context, manifest.database)
-  const report = throttled((doneBytes: number) =>
-    bus.emit('verify.progress', { ...event(), id, doneBytes, totalBytes: manifest.stored.sizeBytes }),
+  const { sizeBytes: totalBytes } = level === 'proven' ? manifest.plain : manifest.stored
+  const report = throttled((progress: { readonly doneBytes: number; readonly totalBytes: number }) =>
+    bus.emit('verify.progress', { ...event(), id, ...progress }),
   )
   const scratchDir = await scratchDirOf(context, manifest.database)
   const record = await verifyBackup({
@@ -76,7 +77,7 @@ export async function verifyFound(
     inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
     now: context.now,
     signal,
-    onProgress: (doneBytes) => report('', doneBytes),
+    onProgress: (doneBytes) => report('', { doneBytes, totalBytes }),
   })
   await putVerifyRecord(storage, entry, record, { signal })
   if (record.outcome === 'ok') bus.emit('verify.succeeded', { ...event(), id, storage: name, level })
