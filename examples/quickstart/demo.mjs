@@ -19,7 +19,8 @@ async function start() {
   })
   for await (const line of createInterface({ input: child.stdout })) {
     const [, port] = /^listening (\d+)$/.exec(line) ?? []
-    if (port) return { child, url: `http://127.0.0.1:${port}`, gone: new Promise((resolve) => child.once('exit', resolve)) }
+    if (port)
+      return { child, url: `http://127.0.0.1:${port}`, gone: new Promise((resolve) => child.once('exit', resolve)) }
   }
   throw new Error('The app did not start.')
 }
@@ -36,7 +37,9 @@ async function call(app, method, path, body) {
 async function takeOrders(app, howMany) {
   for (let left = howMany; left > 0; left -= 50) {
     await Promise.all(
-      Array.from({ length: Math.min(50, left) }, (_, i) => call(app, 'POST', '/orders', { item: items[i % items.length] })),
+      Array.from({ length: Math.min(50, left) }, (_, i) =>
+        call(app, 'POST', '/orders', { item: items[i % items.length] }),
+      ),
     )
   }
 }
@@ -60,7 +63,9 @@ say(`   It took ${number((await call(app, 'GET', '/orders/count')).orders)} orde
 
 say('2. A backup is made while the app runs, and proven: restored to a scratch file and checked by SQLite.')
 const made = await call(app, 'POST', '/backups')
-say(`   ${made.id}: ${made.level}, ${number(made.rows)} orders in it, ${number(Math.round(made.durationMs))} ms, ${number(bytesIn(storage))} bytes in ${join('.demo', 'storage')}.`)
+say(
+  `   ${made.id}: ${made.level}, ${number(made.rows)} orders in it, ${number(Math.round(made.durationMs))} ms, ${number(bytesIn(storage))} bytes in ${join('.demo', 'storage')}.`,
+)
 
 say('3. Life goes on: 25 more orders come in after the backup.')
 await takeOrders(app, 25)
@@ -75,7 +80,9 @@ say(`   ${join('.demo', 'data')} exists: ${existsSync(data) ? 'yes' : 'no'}.`)
 say('5. The app starts again on the empty disk. Before it listens, its database is restored.')
 app = await start()
 const after = await call(app, 'GET', '/orders/count')
-say(`   Boot said "${after.boot}". ${number(after.orders)} of ${number(before)} orders survived: all that were in the backup, none of the ${before - after.orders} that came after it.`)
+say(
+  `   Boot said "${after.boot}". ${number(after.orders)} of ${number(before)} orders survived: all that were in the backup, none of the ${before - after.orders} that came after it.`,
+)
 
 await takeOrders(app, 1)
 say(`6. It works on: ${number((await call(app, 'GET', '/orders/count')).orders)} orders now.`)
