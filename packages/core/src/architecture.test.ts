@@ -32,8 +32,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'work/client',
     'work/protocol',
     'config',
-    'backup/store-safety-copy',
+    'backup',
   ],
+  stop: [...shared, 'backup/backup-database', 'storage', 'config'],
 }
 
 interface Import {
@@ -100,5 +101,5 @@ test('the engine reaches the child processes only through their clients and prot
 test('zod stays in the config room, and no cloud SDK or web framework is known here', () => {
   const packages = imports.filter(({ to }) => !/^node:|\/testing\//.test(to) && !sources.has(`${to}.ts`))
   expect(packages.filter(({ from, to }) => to === 'zod' && roomOf(from) !== 'config')).toEqual([])
-  expect([...new Set(packages.map(({ to }) => to))].sort()).toEqual(['age-encryption', 'vitest', 'zod'])
+  expect([...new Set(packages.map(({ to }) => to))].sort()).toEqual(['age-encryption', 'croner', 'vitest', 'zod'])
 })

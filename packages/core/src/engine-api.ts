@@ -37,9 +37,21 @@ export interface SqliteBackup {
   on<N extends EventName>(name: N, listener: Listener<N>): () => void
   /** Every event, for a log or a stream. */
   onAny(listener: (name: EventName, event: BackupEvents[EventName]) => void): () => void
-  /** Waits for running work (or aborts it after `deadlineMs`) and lets the child processes go. */
-  close(options?: { readonly deadlineMs?: number }): Promise<void>
+  /** How long a stop may take, in ms: `stop.deadline`, or what the platform allows. */
+  readonly stopDeadlineMs: number
+  /**
+   * Makes a last backup if it is told to, waits for running work, and lets the child processes go: all of it within
+   * `deadlineMs`. Nothing is backed up after a failed {@link SqliteBackup.restoreIfMissing}.
+   */
+  close(options?: CloseOptions): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface CloseOptions {
+  /** `if-changed`: a last backup of what changed, unless `stop.backup` is `false` in the config. @default false */
+  readonly backup?: 'if-changed' | false
+  /** After that, running work is aborted; what is not stored waits in the spool for the next start. @default stopDeadlineMs */
+  readonly deadlineMs?: number
 }
 
 export interface FromOptions {

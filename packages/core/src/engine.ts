@@ -9,13 +9,15 @@ import type { Config, ResolvedConfig } from './config/config.ts'
 import { resolveConfig } from './config/resolve-config.ts'
 import { databaseOf, type EngineContext } from './context.ts'
 import { examine } from './doctor.ts'
-import type { BackupList, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
+import type { BackupList, CloseOptions, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
 import { BackupError } from './errors.ts'
 import { createEventBus, type EventBus } from './events.ts'
 import { findBackup } from './find-backup.ts'
 import { restoreMissing } from './restore/restore-missing.ts'
 import { planRestoreOf, restoreReference } from './restore/restore-reference.ts'
 import { readStatus } from './status.ts'
+import { backupBeforeStop } from './stop/backup-before-stop.ts'
+import { within } from './stop/within.ts'
 import { withRetry } from './storage/with-retry.ts'
 import { verifyAfterBackup } from './verify/verify-after-backup.ts'
 import { verifyAll, verifyReference } from './verify/verify-reference.ts'
@@ -51,10 +53,26 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
     now: () => new Date(),
   }
   const calls = createCalls()
+  let isWhole = true
+  let closed: Promise<void> | undefined
+
+  async function close({ backup = false, deadlineMs = config.stop.deadline.ms }: CloseOptions): Promise<void> {
+    const began = performance.now()
+    const left = (): number => deadlineMs - (performance.now() - began)
+    calls.refuse()
+    if (backup !== false && config.stop.backup !== false && isWhole) await backupBeforeStop(context, deadlineMs)
+    await calls.finish(left())
+    // Children leave by themselves once we are gone: nobody waits for one that is slow, nor for a storage.
+    await within(
+      Promise.all([context.capture.close(), ...config.storages.map(({ storage }) => storage.close?.())]),
+      left(),
+    )
+  }
 
   return {
     databases: config.databases.map(({ name }) => name),
     storages: config.storages.map(({ name }) => name),
+    stopDeadlineMs: config.stop.deadline.ms,
     backup: (database, options = {}) =>
       calls.run(options.signal, async (signal) => {
         const result = await backupDatabase(context, database, options, signal)
@@ -83,7 +101,14 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
       calls.run(options.signal, (signal) => planRestoreOf(context, reference, options, signal)),
     restore: (reference, options = {}) =>
       calls.run(options.signal, (signal) => restoreReference(context, reference, options, signal)),
-    restoreIfMissing: (options = {}) => calls.run(options.signal, (signal) => restoreMissing(context, options, signal)),
+    restoreIfMissing: (options = {}) =>
+      calls.run(options.signal, async (signal) => {
+        // Until it is known that the right database is there, it must not become the newest backup.
+        isWhole = false
+        const results = await restoreMissing(context, options, signal)
+        isWhole = true
+        return results
+      }),
     verify: (reference, options = {}) =>
       calls.run(options.signal, (signal) => verifyReference(context, reference, options, signal)),
     verifyAll: (options = {}) => calls.run(options.signal, (signal) => verifyAll(context, options, signal)),
@@ -92,10 +117,9 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
     doctor: (options = {}) => calls.run(options.signal, (signal) => examine(context, signal)),
     on: bus.on,
     onAny: bus.onAny,
-    async close({ deadlineMs = 4_000 } = {}) {
-      await calls.close(deadlineMs)
-      await context.capture.close()
-      await Promise.all(config.storages.map(({ storage }) => storage.close?.()))
+    close(options = {}) {
+      closed ??= close(options)
+      return closed
     },
     async [Symbol.asyncDispose]() {
       await this.close()
@@ -147,8 +171,14 @@ function retried(name: string, storage: NamedStorage['storage'], bus: EventBus):
 
 interface Calls {
   run<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T>
-  close(deadlineMs: number): Promise<void>
+  /** From now on no call is taken. */
+  refuse(): void
+  /** Waits for the calls that run, and aborts those that take longer. */
+  finish(deadlineMs: number): Promise<void>
 }
+
+// What an aborted call has to tidy up. A storage that hangs may never listen.
+const ABORT_GRACE_MS = 500
 
 /** Every call of the engine passes here: refused after close, waited for by close, aborted when close cannot wait. */
 function createCalls(): Calls {
@@ -166,10 +196,12 @@ function createCalls(): Calls {
         running.delete(work)
       }
     },
-    async close(deadlineMs) {
+    refuse() {
       isClosed = true
+    },
+    async finish(deadlineMs) {
       const timer = setTimeout(() => closing.abort(), deadlineMs)
-      await Promise.allSettled([...running])
+      await within(Promise.allSettled([...running]), deadlineMs + ABORT_GRACE_MS)
       clearTimeout(timer)
     },
   }

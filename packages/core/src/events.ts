@@ -26,6 +26,8 @@ export interface BackupEvents {
   readonly 'backup.succeeded': EventBase & BackupSummary
   /** It did not get where it had to. */
   readonly 'backup.failed': EventBase & { readonly error: SerializedError; readonly id?: string }
+  /** It is whole in the spool, and goes up to these storages with a later run or start. */
+  readonly 'backup.kept': EventBase & { readonly id: string; readonly storages: readonly string[] }
   /** One storage could not take it. The run may still succeed elsewhere. */
   readonly 'storage.failed': EventBase & {
     readonly storage: string

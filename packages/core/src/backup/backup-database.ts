@@ -1,7 +1,7 @@
 import { chooseTier } from '../catalog/choose-tier.ts'
 import { findNewest } from '../catalog/find-newest.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
-import type { Tier } from '../catalog/manifest.ts'
+import type { Lineage, Tier } from '../catalog/manifest.ts'
 import { assertBackupName } from '../catalog/names.ts'
 import { listRecords } from '../catalog/records.ts'
 import { summarizeRecords } from '../catalog/summarize-records.ts'
@@ -20,11 +20,16 @@ import { storePending } from './store-pending.ts'
 
 const DEFAULT_LOCK_WAIT_MS = 60_000
 
+export interface LastBackupOptions extends BackupOptions {
+  /** For a backup that has to be over soon: nothing waits for a storage, and what is not stored by then stays in the spool. */
+  readonly storeUntil?: AbortSignal
+}
+
 /** One backup of one configured database into the configured storages, with its events. */
 export async function backupDatabase(
   context: EngineContext,
   name: string | undefined,
-  options: BackupOptions,
+  options: LastBackupOptions,
   signal: AbortSignal,
 ): Promise<BackupResult> {
   const { bus, config } = context
@@ -51,7 +56,10 @@ export async function backupDatabase(
   bus.emit('backup.started', { ...event(), trigger, tier })
   try {
     const spoolDir = await openSpool(database)
-    await warnOfForks(spoolDir)
+    const { storeUntil } = options
+    // Asking the storages takes as long as they take: when there is little time, the pages are read meanwhile.
+    const checks = storeUntil === undefined ? undefined : checkAll(spoolDir)
+    if (checks === undefined) await Promise.all((await checkAll(spoolDir)).values())
     const run: RunBackup = {
       database: database.name,
       path: database.path,
@@ -64,7 +72,13 @@ export async function backupDatabase(
       lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
       ifChanged: options.ifChanged ?? false,
       signal,
+      ...(storeUntil === undefined ? {} : { storeUntil }),
+      ...(checks === undefined ? {} : { mayStore: async ({ name }) => (await checks).get(name) }),
       onEvent: (progress) => {
+        if (progress.kind === 'kept') {
+          bus.emit('backup.kept', { ...event(), id: progress.id, storages: progress.storages })
+          return
+        }
         if (progress.kind !== 'storage-failed')
           return report(progress.kind === 'uploading' ? progress.storage : '', progress)
         const error = serializeError(progress.error)
@@ -86,27 +100,30 @@ export async function backupDatabase(
       })
     }
     // What an earlier run could not bring away gets another chance now that storages answer.
-    await storePending(spoolDir, { storages, signal })
+    if (storeUntil === undefined) await storePending(spoolDir, { storages, signal })
     return result
   } catch (error) {
     bus.emit('backup.failed', { ...event(), error: serializeError(error) })
     throw error
   }
 
-  async function warnOfForks(spoolDir: string): Promise<void> {
+  /** Looks in every storage who wrote there last; each rejects where this engine must not write. */
+  async function checkAll(spoolDir: string): Promise<ReadonlyMap<string, Promise<void>>> {
     const { writer, parent } = await readSpoolState(spoolDir)
-    const mine = { writer, ...pick({ parent, environment: context.config.environment }, ['parent', 'environment']) }
-    await Promise.all(
-      storages.map(async (each) => {
-        try {
-          const tips = await checkLineage(each, database.name, mine, { signal })
-          if (tips !== undefined) bus.emit('lineage.forked', { ...event(), storage: each.name, tips })
-        } catch (error) {
-          // A storage that cannot be asked will say so when the backup is put there.
-          if (isBackupError(error, 'ENVIRONMENT_MISMATCH') || isBackupError(error, 'ABORTED')) throw error
-        }
-      }),
-    )
+    const mine = { writer, ...pick({ parent, environment: config.environment }, ['parent', 'environment']) }
+    const checks = new Map(storages.map((each) => [each.name, warnOfForks(each, mine)]))
+    for (const check of checks.values()) check.catch(() => {}) // Awaited by those who are about to write.
+    return checks
+  }
+
+  async function warnOfForks(storage: NamedStorage, mine: Lineage): Promise<void> {
+    try {
+      const tips = await checkLineage(storage, database.name, mine, { signal })
+      if (tips !== undefined) bus.emit('lineage.forked', { ...event(), storage: storage.name, tips })
+    } catch (error) {
+      // A storage that cannot be asked will say so when the backup is put there.
+      if (isBackupError(error, 'ENVIRONMENT_MISMATCH') || isBackupError(error, 'ABORTED')) throw error
+    }
   }
 }
 

@@ -12,6 +12,7 @@ import type { Profile } from '../config/profile.ts'
 import type { BackupResult, StorageOutcome } from '../engine-api.ts'
 import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
 import { readSpoolState, type SpoolState, writeSpoolState } from '../spool/state.ts'
+import { orAborted } from '../storage/abort.ts'
 import { buildManifest } from './build-manifest.ts'
 import { chooseEncoding } from './choose-encoding.ts'
 import { keepPending } from './pending.ts'
@@ -47,6 +48,10 @@ export interface RunBackup {
   /** For a copy that is not the live database: what it grew from. The spool's state is left as it is. */
   readonly copyOf?: SpoolState
   readonly signal?: AbortSignal
+  /** When it fires, what is spooled and not yet stored stays in the spool for a later run: the run ends without it. */
+  readonly storeUntil?: AbortSignal
+  /** Asked before anything is stored there. What it throws keeps the backup out of that storage for good. */
+  readonly mayStore?: (storage: NamedStorage) => Promise<void>
   readonly onEvent?: (event: RunBackupEvent) => void
 }
 
@@ -54,6 +59,7 @@ export type RunBackupEvent =
   | { readonly kind: 'capturing'; readonly doneBytes: number; readonly totalBytes: number }
   | { readonly kind: 'uploading'; readonly storage: string; readonly doneBytes: number; readonly totalBytes: number }
   | { readonly kind: 'storage-failed'; readonly storage: string; readonly error: BackupError }
+  | { readonly kind: 'kept'; readonly id: string; readonly storages: readonly string[] }
 
 /**
  * Captures one image into one spool file and stores it everywhere, uploading while the file still grows. Holds the
@@ -83,7 +89,8 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
     const stored = outcomes.length - failed.length
     // Only once it is somewhere is it true that the present content has a backup.
     if (stored > 0 && run.copyOf === undefined) {
-      await writeSpoolState(spoolDir, { writer: state.writer, parent: manifest.id, fingerprint })
+      const lastBackupMs = Math.round(performance.now() - began)
+      await writeSpoolState(spoolDir, { writer: state.writer, parent: manifest.id, fingerprint, lastBackupMs })
     }
     if (stored === 0 || (run.require === 'all' && failed.length > 0)) throw notEverywhere(manifest.id, failed, stored)
     return {
@@ -151,30 +158,33 @@ async function captureAndStore(
     const manifest = spooled.captured.then((captured) => buildManifest({ ...run, tier, id, key, lineage, captured }))
     manifest.catch(() => {}) // Awaited below; the uploads that wait for it may be gone by then.
     let totalBytes = maxStoredBytes
-    const uploads = run.storages.map(({ name, storage }) =>
-      storeBackup({
-        storage,
-        key,
-        body: spooled.body,
-        manifest,
-        signal,
-        onProgress: (doneBytes) => run.onEvent?.({ kind: 'uploading', storage: name, doneBytes, totalBytes }),
-      }).then(
-        (stored): StorageOutcome => ({ storage: name, ok: true, ...stored }),
-        (error: unknown): StorageOutcome => {
-          const failure = asBackupError(error, name)
-          run.onEvent?.({ kind: 'storage-failed', storage: name, error: failure })
-          return { storage: name, ok: false, error: serializeError(failure) }
-        },
-      ),
-    )
+    const storing = run.storeUntil === undefined ? signal : AbortSignal.any([signal, run.storeUntil])
+    const upload = async ({ name, storage }: NamedStorage): Promise<StorageOutcome> => {
+      const store = async () => {
+        await run.mayStore?.({ name, storage })
+        const onProgress = (doneBytes: number): void =>
+          run.onEvent?.({ kind: 'uploading', storage: name, doneBytes, totalBytes })
+        return storeBackup({ storage, key, body: spooled.body, manifest, signal: storing, onProgress })
+      }
+      try {
+        // A storage that hangs may not listen to its signal either.
+        return { storage: name, ok: true, ...(await orAborted(store(), storing)) }
+      } catch (error) {
+        const failure = run.storeUntil?.aborted ? notInTime(name, error) : asBackupError(error, name)
+        run.onEvent?.({ kind: 'storage-failed', storage: name, error: failure })
+        return { storage: name, ok: false, error: serializeError(failure) }
+      }
+    }
+    const uploads = run.storages.map(upload)
     const captured = await spooled.captured
     totalBytes = captured.stored.sizeBytes
     const outcomes = await Promise.all(uploads)
     run.signal?.throwIfAborted()
-    const missing = outcomes.filter((outcome) => !outcome.ok).map((outcome) => outcome.storage)
-    if (missing.length > 0)
+    const missing = outcomes.filter(isOwed).map((outcome) => outcome.storage)
+    if (missing.length > 0) {
       await keepPending(run.spoolDir, { manifest: await manifest, storages: missing, file: spoolFile })
+      run.onEvent?.({ kind: 'kept', id, storages: missing })
+    }
     return {
       manifest: await manifest,
       outcomes,
@@ -212,6 +222,15 @@ export function requireDatabase(path: string, inspection: Inspection): void {
 // Incompressible pages cost a few bytes per zstd block and age chunk, and a seek table entry per frame: 1 % covers all.
 function worstCaseBytes(plainBytes: number): number {
   return Math.ceil(plainBytes * 1.01) + 1024 * 1024
+}
+
+/** Of another environment: it must not go there later either. */
+function isOwed({ ok, error }: StorageOutcome): boolean {
+  return !ok && error?.code !== 'ENVIRONMENT_MISMATCH'
+}
+
+function notInTime(storage: string, cause: unknown): BackupError {
+  return new BackupError('UNAVAILABLE', `${storage} had not taken the backup when the time was up.`, { cause })
 }
 
 function asBackupError(error: unknown, storage: string): BackupError {

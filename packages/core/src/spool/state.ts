@@ -11,6 +11,8 @@ export interface SpoolState {
   readonly parent?: string
   /** The database as it was at our last backup (see `Inspection.fingerprint`). */
   readonly fingerprint?: string
+  /** How long that backup took, in ms: a stop should have as much time. */
+  readonly lastBackupMs?: number
 }
 
 const FILE = 'state.json'
@@ -43,6 +45,9 @@ function parse(text: string): SpoolState | undefined {
       writer: value.writer,
       ...('parent' in value && typeof value.parent === 'string' ? { parent: value.parent } : {}),
       ...('fingerprint' in value && typeof value.fingerprint === 'string' ? { fingerprint: value.fingerprint } : {}),
+      ...('lastBackupMs' in value && typeof value.lastBackupMs === 'number'
+        ? { lastBackupMs: value.lastBackupMs }
+        : {}),
     }
   } catch {
     return undefined
