@@ -3,6 +3,8 @@ import type { Compression } from '../codec/codec.ts'
 import type { Logger } from '../events.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Profile, ProfileName } from './profile.ts'
+import type { RetentionConfig, RetentionPolicy } from './retention.ts'
+import type { Schedule, ScheduleText } from './schedule-text.ts'
 import type { Secret } from './secret.ts'
 import type { StopDeadline } from './stop-deadline.ts'
 import type { Duration, Size } from './units.ts'
@@ -21,6 +23,14 @@ export interface Config {
   readonly encryption?: EncryptionConfig
   /** How backups are checked. */
   readonly verify?: VerifyConfig
+  /** When backups are made, by name; `false` or `{}`: only when somebody asks. @default hourly, if something changed */
+  readonly jobs?: false | Readonly<Record<string, false | JobConfig>>
+  /** How long backups are kept. Until it is stated, nothing is ever deleted; `false`: never, and do not warn of it. */
+  readonly retention?: false | 'default' | RetentionConfig
+  /** When a database counts as unhealthy. */
+  readonly health?: HealthConfig
+  /** Who is told. */
+  readonly notify?: NotifyConfig
   /** What a start does with a database that is missing, or older than its newest backup; `false`: nothing. @default 'if-missing' */
   readonly restore?: RestoreAtStart
   /** What a start does when a database is missing and no storage has a backup of it. @default 'start-empty' */
@@ -62,7 +72,7 @@ export interface DatabaseConfig {
 export interface CompressionConfig {
   /** `zst`: zstd seekable; `gz`: gzip; `none`: the database file itself. @default 'zst' */
   readonly format?: Compression
-  /** zstd 1–19, gzip 1–9. @default 3 for zst, 6 for gz */
+  /** zstd 1–19, gzip 1–9. @default 1 for zst, 6 for gz */
   readonly level?: number
 }
 
@@ -80,6 +90,35 @@ export interface EncryptionConfig {
 export interface VerifyConfig {
   /** Checked before a backup counts as done. @default 'stored' */
   readonly afterBackup?: CheckLevel
+  /** When the newest backup is read back and hashed; `false`: never. @default every('1d') */
+  readonly schedule?: false | ScheduleText
+}
+
+export interface JobConfig {
+  /** Which databases. @default all */
+  readonly database?: string | readonly string[]
+  /** `every('5m')`, or cron: `'17 * * * *'`. */
+  readonly schedule: ScheduleText
+  /** Of a cron schedule, like `Europe/Berlin`. @default 'UTC' */
+  readonly timeZone?: string
+  /** Which storages. @default all */
+  readonly to?: string | readonly string[]
+  /** Whether a backup has succeeded when all storages have it, or when any has. @default as for all backups */
+  readonly require?: 'all' | 'any'
+  /** Make no new backup while nothing has changed since the last one. @default true */
+  readonly ifChanged?: boolean
+  /** Starts up to this much later, so that many apps do not start at once; at most a tenth of the time between runs. @default '30s' */
+  readonly jitter?: Duration
+}
+
+export interface HealthConfig {
+  /** Oldest a newest backup may be; `false`: any age. @default '26h' */
+  readonly maxAge?: false | Duration
+}
+
+export interface NotifyConfig {
+  /** URL that hears of every backup: with `/start` when it begins, as it is when it succeeded, with `/fail` when it failed. */
+  readonly heartbeat?: Text
 }
 
 export type RestoreAtStart = 'if-missing' | 'if-behind' | false
@@ -110,7 +149,12 @@ export interface ResolvedConfig {
   readonly encryption?: ResolvedEncryption
   /** What opens backups; each may be empty. See `revealKeys`. */
   readonly keys: ResolvedKeys
-  readonly verify: { readonly afterBackup: CheckLevel }
+  readonly verify: { readonly afterBackup: CheckLevel; readonly schedule?: Schedule }
+  readonly jobs: readonly ResolvedJob[]
+  /** Absent: nothing is ever deleted. */
+  readonly retention?: RetentionPolicy
+  readonly health: { readonly maxAgeMs?: number }
+  readonly notify: { readonly heartbeat?: Secret }
   readonly restore: RestoreAtStart
   readonly onMissingBackup: 'start-empty' | 'fail'
   readonly stop: { readonly backup: 'if-changed' | false; readonly deadline: StopDeadline }
@@ -138,6 +182,18 @@ export interface ResolvedDatabase {
   readonly path: string
   /** Absolute; exclusive to this database. */
   readonly spoolDir: string
+}
+
+export interface ResolvedJob {
+  readonly name: string
+  /** Names of databases. */
+  readonly databases: readonly string[]
+  readonly schedule: Schedule
+  /** Names of storages. Absent: all. */
+  readonly to?: readonly string[]
+  readonly require: 'all' | 'any'
+  readonly ifChanged: boolean
+  readonly jitterMs: number
 }
 
 export interface ResolvedStorage {

@@ -1,8 +1,28 @@
+import type { Tier } from '../catalog/manifest.ts'
+
 /** Every default there is: code, docs/configuration.md, the JSON schema and `config check` all take them from here. */
 export const defaults = Object.freeze({
   require: 'all',
-  compression: Object.freeze({ format: 'zst', level: Object.freeze({ zst: 3, gz: 6, none: 0 }) }),
-  verify: Object.freeze({ afterBackup: 'stored' }),
+  compression: Object.freeze({ format: 'zst', level: Object.freeze({ zst: 1, gz: 6, none: 0 }) }),
+  verify: Object.freeze({ afterBackup: 'stored', schedule: 'every 1d' }),
+  jobs: Object.freeze({ hourly: Object.freeze({ schedule: 'every 1h' }) }),
+  job: Object.freeze({ timeZone: 'UTC', ifChanged: true, jitter: '30s' }),
+  // In force once `retention` is stated, for what it leaves out. `null` is for ever.
+  retention: Object.freeze({
+    keepLast: 1,
+    recent: '24h',
+    hourly: '7d',
+    daily: '30d',
+    weekly: '90d',
+    monthly: '366d',
+    yearly: null,
+    manual: '30d',
+    'pre-migration': '30d',
+    'pre-restore': '7d',
+    shutdown: '7d',
+    milestone: '366d',
+  }),
+  health: Object.freeze({ maxAge: '26h' }),
   restore: 'if-missing',
   onMissingBackup: 'start-empty',
   stop: Object.freeze({ backup: 'if-changed', deadline: '4s' }),
@@ -23,6 +43,12 @@ export interface OptionFacts {
   /** The environment variable that sets it. */
   readonly variable?: string
 }
+
+const retentionOf = (tier: Tier, which: string): OptionFacts => ({
+  type: 'a duration, a number, `null`, or a list of them',
+  default: defaults.retention[tier] === null ? '`null`' : `\`${defaults.retention[tier]}\``,
+  about: `How long ${which} are kept.`,
+})
 
 /** Every option by its path, in the order of the manual; `*` stands for a name the user chooses. */
 export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
@@ -126,6 +152,82 @@ export const options: Readonly<Record<string, OptionFacts>> = Object.freeze({
     about:
       'How long a stop may take, the last backup included. What is not stored by then waits in the spool for the next start.',
     variable: 'SQLITE_BACKUP_STOP_DEADLINE',
+  },
+  'verify.schedule': {
+    type: 'a schedule or `false`',
+    default: `\`${defaults.verify.schedule}\``,
+    about: 'When the newest backup of each storage is read back and hashed.',
+    variable: 'SQLITE_BACKUP_VERIFY_SCHEDULE',
+  },
+  jobs: {
+    type: 'an object or `false`',
+    default: 'a job `hourly`',
+    about: 'When backups are made, by name. `false`: only when somebody asks for one.',
+    variable: 'SQLITE_BACKUP_SCHEDULE',
+  },
+  'jobs.*': { type: 'an object or `false`', about: 'One schedule, with the options below.' },
+  'jobs.*.database': { type: 'a name or a list', default: 'all', about: 'Which databases.' },
+  'jobs.*.schedule': {
+    type: 'a schedule',
+    about: "Cron, like `17 * * * *`, or `every 5m`, which is what `every('5m')` gives.",
+  },
+  'jobs.*.timeZone': {
+    type: 'a time zone',
+    default: `\`${defaults.job.timeZone}\``,
+    about: 'In which cron is meant, like `Europe/Berlin`.',
+  },
+  'jobs.*.to': { type: 'a name or a list', default: 'all', about: 'Which storages.' },
+  'jobs.*.require': {
+    type: '`all` or `any`',
+    default: '`require`',
+    about: 'Whether a run succeeded when all of its storages have the backup, or when one has.',
+  },
+  'jobs.*.ifChanged': {
+    type: '`true` or `false`',
+    default: `\`${defaults.job.ifChanged}\``,
+    about: 'Make no new backup while nothing has changed since the last one.',
+  },
+  'jobs.*.jitter': {
+    type: 'a duration',
+    default: `\`${defaults.job.jitter}\``,
+    about:
+      'A run starts up to this much later, at most a tenth of the time between runs, so that many apps do not start at once.',
+  },
+  retention: {
+    type: 'an object, `default` or `false`',
+    about:
+      'How long backups are kept, by tier. Until it is stated, nothing is ever deleted. `default` is this table; `false` keeps all and says that this is meant.',
+    variable: 'SQLITE_BACKUP_RETENTION',
+  },
+  'retention.keepLast': {
+    type: 'a number or `null`',
+    default: `\`${defaults.retention.keepLast}\``,
+    about: 'How many of the newest are kept, whatever their tier.',
+  },
+  'retention.recent': retentionOf('recent', 'backups between the hourly ones'),
+  'retention.hourly': retentionOf('hourly', 'the first of each hour'),
+  'retention.daily': retentionOf('daily', 'the first of each day'),
+  'retention.weekly': retentionOf('weekly', 'the first of each week'),
+  'retention.monthly': retentionOf('monthly', 'the first of each month'),
+  'retention.yearly': retentionOf('yearly', 'the first of each year'),
+  'retention.manual': retentionOf('manual', 'backups that somebody asked for'),
+  'retention.pre-migration': retentionOf('pre-migration', 'backups made before a migration'),
+  'retention.pre-restore': retentionOf('pre-restore', 'copies of what a restore replaced'),
+  'retention.shutdown': retentionOf('shutdown', 'backups made when the app stopped'),
+  'retention.milestone': retentionOf('milestone', 'milestones'),
+  health: { type: 'an object', about: 'When a database counts as unhealthy.' },
+  'health.maxAge': {
+    type: 'a duration or `false`',
+    default: `\`${defaults.health.maxAge}\``,
+    about: 'Oldest the newest backup may be. A database that was seen unchanged since is as fresh as that look.',
+    variable: 'SQLITE_BACKUP_MAX_AGE',
+  },
+  notify: { type: 'an object', about: 'Who is told.' },
+  'notify.heartbeat': {
+    type: 'a URL',
+    about:
+      'Hears of every backup: with `/start` when it begins, as it is when it succeeded, with `/fail` when it failed. Treated as a secret.',
+    variable: 'HEARTBEAT_URL',
   },
   environment: {
     type: 'text',

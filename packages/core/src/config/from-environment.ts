@@ -1,4 +1,4 @@
-import { BackupError } from '../errors.ts'
+import { BackupError, messageOf } from '../errors.ts'
 import type { Config } from './config.ts'
 import { databaseFile, databaseNameOf } from './database-path.ts'
 import { options, variables } from './defaults.ts'
@@ -77,7 +77,14 @@ export function fromEnvironment(environment: Environment, cwd: string): Environm
       identities: secret('encryption.identities'),
       identityFile: read('encryption.identityFile'),
     }),
-    verify: present({ afterBackup: read('verify.afterBackup') }),
+    verify: present({
+      afterBackup: read('verify.afterBackup'),
+      schedule: offOr(read('verify.schedule')),
+    }),
+    jobs: jobsOf(offOr(read('jobs'))),
+    retention: retentionOf(offOr(read('retention'))),
+    health: present({ maxAge: offOr(read('health.maxAge')) }),
+    notify: present({ heartbeat: secret('notify.heartbeat') }),
     restore: offOr(read('restore')),
     onMissingBackup: read('onMissingBackup'),
     stop: present({ backup: offOr(read('stop.backup')), deadline: read('stop.deadline') }),
@@ -122,6 +129,23 @@ function bucketVariableIn(environment: Environment): string | undefined {
   const isSet = (name: string): boolean => (environment[name]?.trim() ?? '') !== ''
   const family = bucketVariables.find(({ bucket, keys }) => bucket.some(isSet) && keys.some(isSet))
   return family?.bucket.find(isSet)
+}
+
+/** The job that is named by its schedule alone. */
+const environmentJob = 'scheduled'
+
+function jobsOf(schedule: string | false | undefined): unknown {
+  return schedule === undefined || schedule === false ? schedule : { [environmentJob]: { schedule } }
+}
+
+/** `default`, `off`, or the object as JSON. */
+function retentionOf(value: string | false | undefined): unknown {
+  if (typeof value !== 'string' || !value.startsWith('{')) return value
+  try {
+    return JSON.parse(value)
+  } catch (cause) {
+    throw new BackupError('CONFIG_INVALID', `SQLITE_BACKUP_RETENTION is not JSON: ${messageOf(cause)}`, { cause })
+  }
 }
 
 /** `false` has no other way into a variable. */

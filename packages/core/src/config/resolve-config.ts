@@ -20,7 +20,10 @@ import { defaults } from './defaults.ts'
 import { fromEnvironment } from './from-environment.ts'
 import { loadConfig } from './load-config.ts'
 import { type Profile, profileFor, profiles } from './profile.ts'
-import { bindSecret, type Environment, env, isSecret, type Secret } from './secret.ts'
+import { type KnownNames, resolveJobs } from './resolve-jobs.ts'
+import { resolveRetention } from './retention.ts'
+import { parseSchedule } from './schedule-text.ts'
+import { bindSecret, type Environment, env, hiddenText, isSecret, type Secret } from './secret.ts'
 import { decideStopDeadline, type StopDeadline } from './stop-deadline.ts'
 import { openStorageUrl } from './storage-url.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -115,16 +118,28 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
   const appVersion = textOf('appVersion', (config) => config.appVersion)
   const encryption = encryptionOf(find, environment, profile)
   const warnings = [...fromEnv.warnings]
+  const databases = await resolveDatabases(find, environment)
   const storages = fromEnv.enabled ? await resolveStorages(find, fromEnv.ambient, environment, warnings) : []
 
   return {
     enabled: fromEnv.enabled,
-    databases: await resolveDatabases(find, environment),
+    databases,
     storages,
     require: pick('require', (config) => config.require, defaults.require),
     compression: { format, level },
     ...encryption,
+    jobs: jobsOf(
+      find,
+      note,
+      databases,
+      storages,
+      pick('require', (config) => config.require, defaults.require),
+    ),
+    ...retentionOf(find),
+    health: healthOf(pick('health.maxAge', (config) => config.health?.maxAge, defaults.health.maxAge)),
+    notify: heartbeatOf(find, environment),
     verify: {
+      ...verifyScheduleOf(pick('verify.schedule', (config) => config.verify?.schedule, defaults.verify.schedule)),
       afterBackup: pick('verify.afterBackup', (config) => config.verify?.afterBackup, defaults.verify.afterBackup),
     },
     restore: pick('restore', (config) => config.restore, defaults.restore),
@@ -148,6 +163,58 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
     warnings,
     origins,
   }
+}
+
+function jobsOf(
+  find: Find,
+  note: (path: string, layer: undefined) => void,
+  databases: readonly ResolvedDatabase[],
+  storages: readonly ResolvedStorage[],
+  require: 'all' | 'any',
+): ResolvedConfig['jobs'] {
+  const found = find('jobs', (config) => config.jobs)
+  if (found === undefined) note('jobs', undefined)
+  const known = (stated: Found<object> | undefined, names: readonly string[]): KnownNames => ({
+    names,
+    // Who says --db or --to names something else on purpose: only what one source says must fit together.
+    ...(found !== undefined && stated?.layer === found.layer ? { allowed: Object.keys(stated.value) } : {}),
+  })
+  return resolveJobs(found === undefined ? defaults.jobs : found.value, {
+    databases: known(
+      find('databases', (config) => config.databases),
+      databases.map(({ name }) => name),
+    ),
+    storages: known(
+      find('storages', (config) => config.storages),
+      storages.map(({ name }) => name),
+    ),
+    require,
+  })
+}
+
+function retentionOf(find: Find): Pick<ResolvedConfig, 'retention'> {
+  const value = find('retention', (config) => config.retention)?.value ?? false
+  return value === false ? {} : { retention: resolveRetention(value === 'default' ? {} : value) }
+}
+
+function healthOf(maxAge: string | false): ResolvedConfig['health'] {
+  return maxAge === false ? {} : { maxAgeMs: parseDuration(maxAge) }
+}
+
+function verifyScheduleOf(schedule: string | false): Pick<ResolvedConfig['verify'], 'schedule'> {
+  return schedule === false ? {} : { schedule: parseSchedule(schedule) }
+}
+
+/** Whoever has the URL can silence the alarm, so even one that was written down is not shown. */
+function heartbeatOf(find: Find, environment: Environment): ResolvedConfig['notify'] {
+  const found = find('notify.heartbeat', (config) => config.notify?.heartbeat)
+  if (found === undefined) return {}
+  const url = revealText(found.value, environment)
+  if (url === undefined) return {}
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+    throw new BackupError('CONFIG_INVALID', 'notify.heartbeat (HEARTBEAT_URL) should be a URL of http or https.')
+  }
+  return { heartbeat: hiddenText('notify.heartbeat', url) }
 }
 
 type Find = <T>(path: string, get: (config: Config) => T | undefined) => Found<T> | undefined

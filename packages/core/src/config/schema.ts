@@ -1,10 +1,13 @@
 import { z } from 'zod'
+import { tiers } from '../catalog/manifest.ts'
 import { whyBadDatabaseName } from '../catalog/names.ts'
 import { isBackupError } from '../errors.ts'
 import type { Logger } from '../events.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Config } from './config.ts'
 import { options } from './defaults.ts'
+import type { RetentionConfig } from './retention.ts'
+import { parseSchedule, requireTimeZone } from './schedule-text.ts'
 import { isSecret, type Secret } from './secret.ts'
 import { type Duration, parseDuration, parseSize, type Size } from './units.ts'
 
@@ -21,6 +24,13 @@ const text = z.union([z.string().min(1, 'should not be empty'), envReference, se
 const duration = z.string().superRefine(whatParses(parseDuration)) as unknown as z.ZodType<Duration>
 const size = z.string().superRefine(whatParses(parseSize)) as unknown as z.ZodType<Size>
 
+const schedule = z.string().superRefine(whatParses((value) => parseSchedule(value)))
+const timeZone = z.string().superRefine(whatParses(requireTimeZone))
+const nameOrNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+const count = z.int().min(0)
+const keepRule = z.union([duration, count, z.null()])
+const rule = z.union([keepRule, z.array(keepRule)])
+
 const storageMethods = ['put', 'get', 'head', 'list', 'delete', 'fencing'] as const
 const storage = z.custom<Storage>((value) => hasFunctions(value, storageMethods), 'should be a storage')
 const logger = z.custom<Logger>(
@@ -35,6 +45,23 @@ const databaseName = z.string().superRefine((name, context) => {
 const storageName = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,64}$/, 'is no name for a storage: use letters, digits, "-" and "_"')
+
+const jobName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is no name for a job: use letters, digits, "-" and "_"')
+
+const job = z.strictObject({
+  database: about('jobs.*.database', nameOrNames).optional(),
+  schedule: about('jobs.*.schedule', schedule),
+  timeZone: about('jobs.*.timeZone', timeZone).optional(),
+  to: about('jobs.*.to', nameOrNames).optional(),
+  require: about('jobs.*.require', z.enum(['all', 'any'])).optional(),
+  ifChanged: about('jobs.*.ifChanged', z.boolean()).optional(),
+  jitter: about('jobs.*.jitter', duration).optional(),
+})
+
+const retention = z.strictObject({
+  keepLast: about('retention.keepLast', count.nullable()).optional(),
+  ...Object.fromEntries(tiers.map((tier) => [tier, about(`retention.${tier}`, rule).optional()])),
+}) as unknown as z.ZodType<RetentionConfig>
 
 /** What a config file, a flag or the environment may say. */
 export const configSchema = z.strictObject({
@@ -79,8 +106,19 @@ export const configSchema = z.strictObject({
     'verify',
     z.strictObject({
       afterBackup: about('verify.afterBackup', z.enum(['stored', 'checked', 'proven'])).optional(),
+      schedule: about('verify.schedule', z.union([z.literal(false), schedule])).optional(),
     }),
   ).optional(),
+  jobs: about(
+    'jobs',
+    z.union([z.literal(false), z.record(jobName, about('jobs.*', z.union([z.literal(false), job])))]),
+  ).optional(),
+  retention: about('retention', z.union([z.literal([false, 'default']), retention])).optional(),
+  health: about(
+    'health',
+    z.strictObject({ maxAge: about('health.maxAge', z.union([z.literal(false), duration])).optional() }),
+  ).optional(),
+  notify: about('notify', z.strictObject({ heartbeat: about('notify.heartbeat', text).optional() })).optional(),
   restore: about('restore', z.union([z.enum(['if-missing', 'if-behind']), z.literal(false)])).optional(),
   onMissingBackup: about('onMissingBackup', z.enum(['start-empty', 'fail'])).optional(),
   stop: about(
@@ -105,7 +143,7 @@ export const configSchema = z.strictObject({
   log: about('log', z.union([logger, z.literal(false)])).optional(),
 }) satisfies z.ZodType<Config>
 
-function whatParses(parse: (text: string) => number) {
+function whatParses(parse: (text: string) => unknown) {
   return (value: string, context: z.RefinementCtx<string>): void => {
     try {
       parse(value)

@@ -32,6 +32,11 @@ export function bindSecret(secret: Secret, environment: Environment): Secret {
   return makeSecret(secret.name, secret.optional, environment)
 }
 
+/** A text that was written down and still is not to be shown. */
+export function hiddenText(name: string, text: string): Secret {
+  return makeSecret(name, false, { [name]: text })
+}
+
 export function isSecret(value: unknown): value is Secret {
   return typeof value === 'object' && value !== null && mark in value
 }

@@ -52,7 +52,15 @@ test.each([
   [{ verify: { afterbackup: 'stored' } }, 'Unknown option "verify.afterbackup". Did you mean "verify.afterBackup"?'],
   [{ encryption: { recipient: [] } }, 'Unknown option "encryption.recipient". Did you mean "encryption.recipients"?'],
   [{ afterBackup: 'stored' }, 'Unknown option "afterBackup". Did you mean "verify.afterBackup"?'],
-  [{ schedule: 'x' }, 'Unknown option "schedule". Here one can say: databases, storages, require, '],
+  [{ schedule: 'x' }, 'Unknown option "schedule". Did you mean "verify.schedule" or "jobs.<name>.schedule"?'],
+  [{ retenion: {} }, 'Unknown option "retenion". Did you mean "retention"?'],
+  [{ retention: { dayly: '7d' } }, 'Unknown option "retention.dayly". Did you mean "retention.daily"?'],
+  [{ retention: { keepDaily: 7 } }, 'Unknown option "retention.keepDaily". '],
+  [
+    { jobs: { night: { shedule: '0 3 * * *' } } },
+    'Unknown option "jobs.night.shedule". Did you mean "jobs.night.schedule"?',
+  ],
+  [{ whatever: 'x' }, 'Unknown option "whatever". Here one can say: databases, storages, require, '],
 ])('%j: %s', (config, problem) => {
   expect(problemOf(config)).toContain(problem)
 })
@@ -83,6 +91,19 @@ test.each([
   [{ compression: 'zst' }, 'compression should be an object, not "zst"'],
   [{ environment: '' }, 'environment should be text, not ""'],
   [{ spool: { reserve: '64' } }, 'spool.reserve: "64" is not a size like 64MB, 512MiB or 20GB.'],
+  [{ jobs: { night: { schedule: 'sometimes' } } }, 'jobs.night.schedule: "sometimes" is not a schedule: '],
+  [{ jobs: { night: { schedule: '0 0 31 2 *' } } }, 'jobs.night.schedule: "0 0 31 2 *" never comes'],
+  [{ jobs: { night: { schedule: 'every 5' } } }, 'jobs.night.schedule: "5" is not a duration'],
+  [
+    { jobs: { night: { schedule: '0 3 * * *', timeZone: 'Mars/Olympus' } } },
+    'jobs.night.timeZone: "Mars/Olympus" is not',
+  ],
+  [{ jobs: { night: {} } }, 'jobs.night.schedule is missing: it should be a schedule'],
+  [{ jobs: { 'a b': { schedule: '0 3 * * *' } } }, '"a b" is no name for a job'],
+  [{ jobs: true }, 'jobs should be an object or false, not true'],
+  [{ retention: { daily: -1 } }, 'retention.daily should be a duration, a number, null, or a list of them, not -1'],
+  [{ retention: { daily: '30' } }, 'retention.daily: "30" is not a duration like'],
+  [{ retention: { keepLast: '7d' } }, 'retention.keepLast should be a number or null, not "7d"'],
   [{ log: {} }, 'log should be a logger or false, not an object'],
   [{ encryption: { recipients: ['ssh-ed25519 AAAA'] } }, 'encryption.recipients.0 should be an age recipient (age1…).'],
 ])('%j: %s', (config, problem) => {

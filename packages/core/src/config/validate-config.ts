@@ -33,7 +33,7 @@ function describe(issue: Issue, root: unknown, nameOf: (path: string) => string 
   const { path } = issue
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => describeUnknown(path, key))
   const value = valueAt(root, path)
-  const inner = issue.code === 'invalid_union' ? databaseIssues(issue, value) : undefined
+  const inner = issue.code === 'invalid_union' ? objectIssues(issue, value) : undefined
   if (inner !== undefined) {
     return inner.flatMap((each) => describe({ ...each, path: [...path, ...each.path] }, root, nameOf))
   }
@@ -50,7 +50,7 @@ function describe(issue: Issue, root: unknown, nameOf: (path: string) => string 
   const wanted = options[genericPath(path)]?.type.replaceAll('`', '') ?? 'an object'
   if (value === undefined) return [`${name} is missing: it should be ${wanted}.`]
   // What stands under `encryption` may be a secret in the wrong place.
-  if (path[0] === 'encryption') return [`${name} should be ${wanted}.${secretAdvice(path)}`]
+  if (path[0] === 'encryption' || path[0] === 'notify') return [`${name} should be ${wanted}.${secretAdvice(path)}`]
   const detail = issue.code === 'custom' || issue.code === 'invalid_format' ? ` (it ${issue.message})` : ''
   return [`${name} should be ${wanted}, not ${shown(value)}${detail}.`]
 }
@@ -61,17 +61,19 @@ function describeUnknown(path: Path, key: string): string {
   const full = [...path.map(String), key].join('.')
   const near = suggestName(key, known)
   if (near !== undefined) return `Unknown option "${full}". Did you mean "${[...path.map(String), near].join('.')}"?`
-  const elsewhere = Object.keys(options).find((each) => !each.includes('*') && each.split('.').at(-1) === key)
-  if (elsewhere !== undefined) return `Unknown option "${full}". Did you mean "${elsewhere}"?`
+  const elsewhere = Object.keys(options)
+    .filter((each) => each.split('.').at(-1) === key)
+    .map((each) => `"${each.replace('*', '<name>')}"`)
+  if (elsewhere.length > 0) return `Unknown option "${full}". Did you mean ${elsewhere.join(' or ')}?`
   return `Unknown option "${full}". Here one can say: ${known.join(', ')}.`
 }
 
-/** What is wrong with the object form of a database, which may also be a path or a reference. */
-function databaseIssues(
-  issue: Issue & { readonly code: 'invalid_union' },
-  value: unknown,
-): readonly Issue[] | undefined {
-  if (genericPath(issue.path) !== 'databases.*' || typeof value !== 'object' || value === null || 'env' in value) {
+/** Options that are an object or something else, where the object comes last. */
+const orObject = ['databases.*', 'jobs', 'jobs.*', 'retention']
+
+/** What is wrong with the object form of an option that may also be a path, a reference or `false`. */
+function objectIssues(issue: Issue & { readonly code: 'invalid_union' }, value: unknown): readonly Issue[] | undefined {
+  if (!orObject.includes(genericPath(issue.path)) || typeof value !== 'object' || value === null || 'env' in value) {
     return undefined
   }
   return issue.errors.at(-1)
@@ -81,7 +83,7 @@ function databaseIssues(
 function genericPath(path: Path): string {
   return path
     .map((segment, index) =>
-      index === 1 && (path[0] === 'databases' || path[0] === 'storages') ? '*' : String(segment),
+      index === 1 && ['databases', 'storages', 'jobs'].includes(String(path[0])) ? '*' : String(segment),
     )
     .filter((segment) => !/^\d+$/.test(segment))
     .join('.')
