@@ -1,6 +1,7 @@
 import type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
 import type { SerializedError } from './errors.ts'
 import type { BackupEvents, EventName, Listener } from './events.ts'
+import type { Storage } from './storage/storage.ts'
 import type { CheckLevel, VerifyRecord } from './verify/record.ts'
 
 /** The engine of one configuration: what {@link openBackup} gives. Every call takes an AbortSignal. */
@@ -9,6 +10,8 @@ export interface SqliteBackup {
   readonly databases: readonly string[]
   /** Names of the configured storages, in order. */
   readonly storages: readonly string[]
+  /** A configured storage, with retries: for those who keep something of their own beside the backups. @throws BackupError `USAGE` */
+  storage(name: string): Storage
   /** Makes one backup now. @throws BackupError `LOCKED`, `DATABASE_…`, `SPOOL_NO_SPACE`, `BACKUP_FAILED`, `BACKUP_WOULD_BLOCK` */
   backup(database?: string, options?: BackupOptions): Promise<BackupResult>
   /** Newest first. */

@@ -72,6 +72,11 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
   return {
     databases: config.databases.map(({ name }) => name),
     storages: config.storages.map(({ name }) => name),
+    storage(name) {
+      const found = context.storages.find((each) => each.name === name)
+      if (found === undefined) throw new BackupError('USAGE', `There is no storage "${name}" in the configuration.`)
+      return found.storage
+    },
     stopDeadlineMs: config.stop.deadline.ms,
     backup: (database, options = {}) =>
       calls.run(options.signal, async (signal) => {

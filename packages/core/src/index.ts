@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { databaseFolder } from './catalog/keys.ts'
 export type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
 export { parseTime } from './catalog/parse-time.ts'
 // For those who write a storage, a host or a command of their own.
