@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, chown, link, lstat, open, rename, stat, unlink } from 'node:fs/promises'
+import { chmod, chown, link, lstat, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BackupError } from '../errors.ts'
-import { fsyncDir } from '../spool/durable.ts'
+import { fsyncDir, fsyncFile } from '../spool/durable.ts'
 import type { PublishProgress } from './protocol.ts'
 
 export interface PublishMissing {
@@ -82,13 +82,4 @@ async function ownerFor(target: string, isOccupied: boolean): Promise<Owner> {
   }
   const { uid, gid } = await stat(dirname(target))
   return { mode: DEFAULT_MODE & ~process.umask(), ...(isRoot ? { uid, gid } : {}) }
-}
-
-async function fsyncFile(file: string): Promise<void> {
-  const handle = await open(file, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

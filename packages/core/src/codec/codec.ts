@@ -79,8 +79,8 @@ export interface DecodeOptions {
    */
   readonly foreign?: boolean
   /**
-   * Give the memory of chunks of at least `freedChunkBytes` back when the next one is asked for: write such a chunk
-   * before. Keeps the process tens of megabytes smaller. @default false
+   * Give the memory of chunks of at least `freedChunkBytes` back when the next but one is asked for: such a chunk may
+   * be written while the next one is made. Keeps the process tens of megabytes smaller. @default false
    */
   readonly freeChunks?: boolean
 }

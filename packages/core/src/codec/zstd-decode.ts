@@ -28,6 +28,7 @@ export interface ZstdDecodeOptions {
  */
 export async function* decodeZstd(reader: ByteReader, options: ZstdDecodeOptions): AsyncIterable<Uint8Array> {
   const pending: Promise<Uint8Array>[] = []
+  const spent = createSpent(options.freeChunks)
   let declaredBytes = 0
   try {
     for await (const frame of walkFrames(reader, options)) {
@@ -41,7 +42,7 @@ export async function* decodeZstd(reader: ByteReader, options: ZstdDecodeOptions
         // Its failure is thrown when its turn comes.
         plain.catch(() => undefined)
         pending.push(plain)
-        while (pending.length > options.inFlight) yield* handOver(pending, options)
+        while (pending.length > options.inFlight) yield* handOver(pending, spent)
         continue
       }
       if (windowBytes > 2 ** maxWindowLog) {
@@ -53,21 +54,37 @@ export async function* decodeZstd(reader: ByteReader, options: ZstdDecodeOptions
           },
         )
       }
-      while (pending.length > 0) yield* handOver(pending, options)
+      while (pending.length > 0) yield* handOver(pending, spent)
       yield* streamFrame(frame)
     }
-    while (pending.length > 0) yield* handOver(pending, options)
+    while (pending.length > 0) yield* handOver(pending, spent)
   } finally {
     await Promise.allSettled(pending)
   }
 }
 
 /** The oldest frame under way, once it is decompressed. */
-async function* handOver(pending: Promise<Uint8Array>[], options: ZstdDecodeOptions): AsyncIterable<Uint8Array> {
+async function* handOver(pending: Promise<Uint8Array>[], spent: Spent): AsyncIterable<Uint8Array> {
   const plain = await pending.shift()
   if (plain === undefined) return
   yield plain
-  if (options.freeChunks && plain.length >= freedChunkBytes) freeBuffer(plain)
+  spent.add(plain)
+}
+
+/** Chunks that were handed out: the last may still be in use, the one before is not. */
+interface Spent {
+  add(chunk: Uint8Array): void
+}
+
+function createSpent(freeChunks: boolean): Spent {
+  let previous: Uint8Array | undefined
+  return {
+    add(chunk) {
+      if (!freeChunks || chunk.length < freedChunkBytes) return
+      if (previous !== undefined) freeBuffer(previous)
+      previous = chunk
+    },
+  }
 }
 
 /** One whole frame on the thread pool. */

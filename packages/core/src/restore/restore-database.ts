@@ -5,7 +5,7 @@ import type { Published, PublishStep } from '../capture/protocol.ts'
 import type { DecryptionKeys } from '../codec/codec.ts'
 import type { RestoreResult } from '../engine-api.ts'
 import { BackupError, isBackupError } from '../errors.ts'
-import { makeDirDurably, tempNameFor } from '../spool/durable.ts'
+import { fsyncFile, makeDirDurably, tempNameFor } from '../spool/durable.ts'
 import { readSpoolState, writeSpoolState } from '../spool/state.ts'
 import { readInRanges } from '../storage/read-in-ranges.ts'
 import type { WorkClient } from '../work/client.ts'
@@ -77,7 +77,11 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
   try {
     await fetchImage(options, temp)
     onEvent?.({ kind: 'step', step: 'decoded' })
-    const check = await checkImage(options, temp)
+    const [check] = await Promise.all([
+      checkImage(options, temp),
+      // An image that becomes the database itself has to be on disk first; SQLite's checks need not wait for that.
+      plan.how === 'online' || plan.how === 'replace' ? undefined : fsyncFile(temp),
+    ])
     onEvent?.({ kind: 'step', step: 'checked' })
     const published = await publishImage(options, plan, temp, safetyCopy)
     if (mode === 'in-place') {

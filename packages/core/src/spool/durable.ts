@@ -150,6 +150,16 @@ export async function makeDirDurably(dir: string, mode = 0o700): Promise<void> {
   for (let made = dir; made.length >= first.length; made = dirname(made)) await fsyncDir(dirname(made))
 }
 
+/** Waits until the content of a file is on the disk, whoever wrote it. Never for a live database: it opens and closes it. */
+export async function fsyncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
 /** A new name is on the disk only when its folder is: `man 2 fsync`. */
 export async function fsyncDir(dir: string): Promise<void> {
   const handle = await open(dir, 'r')

@@ -17,7 +17,8 @@ const WRITE_BYTES = 4 * 1024 * 1024
 const PROGRESS_BYTES = 16 * 1024 * 1024
 
 /**
- * Unpacks a body into a new file that only its owner can read, and fsyncs it. Any broken promise throws and removes the file.
+ * Unpacks a body into a new file that only its owner can read. Any broken promise throws and removes the file. It is
+ * not fsynced: whoever gives it its place does that.
  * @throws BackupError `BODY_…`, `DECRYPTION_FAILED`, `SPOOL_NO_SPACE`, `RESTORE_TARGET_EXISTS`
  */
 export async function decodeToFile(
@@ -29,7 +30,6 @@ export async function decodeToFile(
   try {
     await assertSpace(file, options.decode.expect?.plain?.sizeBytes ?? 0, options.reserveBytes)
     const result = await writeAll(decodeBody(input, { ...options.decode, freeChunks: true }), handle, file, options)
-    await handle.sync()
     await handle.close()
     return result
   } catch (error) {
@@ -39,6 +39,7 @@ export async function decodeToFile(
   }
 }
 
+/** Writes one batch while the next is made: hashing and writing keep two cores busy. */
 async function writeAll(
   body: AsyncGenerator<Uint8Array, EncodeResult>,
   handle: FileHandle,
@@ -47,33 +48,30 @@ async function writeAll(
 ): Promise<EncodeResult> {
   let position = 0
   let reportedAt = 0
-  let pending: Uint8Array[] = []
-  let pendingBytes = 0
-  const flush = async (): Promise<void> => {
-    const chunks = pending
-    pending = []
-    let at = position
-    position += pendingBytes
-    pendingBytes = 0
-    while (chunks.length > 0) {
-      const { bytesWritten } = await handle.writev(chunks, at)
-      at += bytesWritten
-      dropWritten(chunks, bytesWritten)
-    }
-    if (at !== position) throw new BackupError('INTERNAL', `${position - at} bytes were lost on their way to ${file}.`)
+  let batch: Uint8Array[] = []
+  let batchBytes = 0
+  let writing: Promise<void> = Promise.resolve()
+  const flush = (): void => {
+    writing = writeBatch(handle, batch, position, batchBytes)
+    writing.catch(() => {}) // Thrown where it is awaited; the body may fail first.
+    position += batchBytes
+    batch = []
+    batchBytes = 0
   }
   try {
     for (;;) {
       const next = await body.next()
+      await writing
       if (next.done === true) {
-        await flush()
+        flush()
+        await writing
         return next.value
       }
       signal?.throwIfAborted()
-      pending.push(next.value)
-      pendingBytes += next.value.byteLength
-      // A large chunk's memory is gone once the next one is asked for.
-      if (pendingBytes >= WRITE_BYTES || next.value.byteLength >= freedChunkBytes) await flush()
+      batch.push(next.value)
+      batchBytes += next.value.byteLength
+      // A large chunk's memory is gone once the next but one is asked for.
+      if (batchBytes >= WRITE_BYTES || next.value.byteLength >= freedChunkBytes) flush()
       if (position - reportedAt >= PROGRESS_BYTES) {
         reportedAt = position
         await assertSpace(file, 0, reserveBytes)
@@ -81,8 +79,20 @@ async function writeAll(
       }
     }
   } finally {
-    await body.return({} as EncodeResult)
+    await Promise.allSettled([writing, body.return({} as EncodeResult)])
   }
+}
+
+/** All of it, or it throws: writev(2) may take fewer bytes than it was given. */
+async function writeBatch(handle: FileHandle, batch: Uint8Array[], position: number, sizeBytes: number): Promise<void> {
+  let at = position
+  while (batch.length > 0) {
+    const { bytesWritten } = await handle.writev(batch, at)
+    at += bytesWritten
+    dropWritten(batch, bytesWritten)
+  }
+  if (at !== position + sizeBytes)
+    throw new BackupError('INTERNAL', `${position + sizeBytes - at} bytes were lost on their way to the file.`)
 }
 
 function dropWritten(chunks: Uint8Array[], bytesWritten: number): void {

@@ -2,7 +2,7 @@ import type { DecodeOptions, Digest, EncodeOptions, EncodeResult } from '../code
 
 /** What the engine may ask of the work process. It never opens a live database. */
 export type WorkMethods = {
-  /** Reads a body from the input pipe, writes the database image to `file` (fsynced). Any broken promise throws and removes the file. */
+  /** Reads a body from the input pipe, writes the database image to `file`, not yet fsynced. Any broken promise throws and removes the file. */
   decode: {
     params: { readonly file: string; readonly options: DecodeOptions; readonly reserveBytes: number }
     result: { readonly plain: Digest; readonly stored: Digest }
