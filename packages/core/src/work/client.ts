@@ -24,6 +24,8 @@ export interface WorkClient {
   encode(params: Params<'encode'>, control?: Control<'encode'>): Promise<EncodeResult>
   /** Schema and row counts of two images side by side. */
   diff(params: Params<'diff'>, control?: Control<'diff'>): Promise<Result<'diff'>>
+  /** Lets SQLite look at an image before or after a migration. */
+  survey(params: Params<'survey'>, control?: Control<'survey'>): Promise<Result<'survey'>>
 }
 
 export interface WorkClientOptions {
@@ -83,6 +85,7 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
     check: (params, control) => run('check', params, control),
     encode: (params, control) => run('encode', params, control),
     diff: (params, control) => run('diff', params, control),
+    survey: (params, control) => run('survey', params, control),
   }
 }
 

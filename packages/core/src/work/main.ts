@@ -5,6 +5,7 @@ import { decodeToFile } from './decode-to-file.ts'
 import { diffImages } from './diff-images.ts'
 import { encodeImage } from './encode-image.ts'
 import type { WorkMethods } from './protocol.ts'
+import { surveyImage } from './survey-image.ts'
 
 const PROGRESS_BYTES = 16 * 1024 * 1024
 
@@ -25,6 +26,7 @@ serve<WorkMethods>({
   encode: ({ file, spoolFile, encode }, { signal, emit }) =>
     encodeImage(file, spoolFile, { encode, signal, onProgress: (plainBytes) => emit({ plainBytes }) }),
   diff: async ({ before, after }) => diffImages(before, after),
+  survey: async ({ file, bookkeeping }) => surveyImage(file, { bookkeeping }),
 })
 
 async function* counted(

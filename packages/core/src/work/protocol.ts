@@ -23,6 +23,8 @@ export type WorkMethods = {
   }
   /** Schema and row counts of two images side by side. */
   diff: { params: { readonly before: string; readonly after: string }; result: DiffReport }
+  /** All that a migration must not lose, of an image. */
+  survey: { params: { readonly file: string; readonly bookkeeping: readonly string[] }; result: ImageSurvey }
 }
 
 export interface CheckReport {
@@ -46,4 +48,26 @@ export interface DiffReport {
     readonly after: number | null
     readonly schemaChanged: boolean
   }[]
+}
+
+/** An image as a migration should find and leave it. */
+export interface ImageSurvey extends Pick<CheckReport, 'outcome' | 'messages' | 'pageCount'> {
+  /** By name, without the shadow tables of virtual ones. */
+  readonly tables: Readonly<Record<string, SurveyedTable>>
+  /** Rows that refer to another one, by `table.column`, where deleting that one would only take the reference away. */
+  readonly references: Readonly<Record<string, number>>
+  /** Rows that refer to nothing, by `child → parent`. */
+  readonly violations: Readonly<Record<string, number>>
+  /** Over the SQL of everything but the migrators' own tables. */
+  readonly schemaSha256: string
+  /** Names (else hashes) in the migrators' own tables, by table. */
+  readonly migrations: Readonly<Record<string, readonly string[]>>
+  /** Over the file without the counters in its header: equal for two captures of equal content, also after a restore. */
+  readonly contentSha256: string
+}
+
+export interface SurveyedTable {
+  /** `null`: SQLite could not count them without the app. */
+  readonly rows: number | null
+  readonly columns: readonly string[]
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { isSqliteError } from '../wal/result-code.ts'
+import { sqliteCode } from '../wal/result-code.ts'
 import { checkImage } from './check-image.ts'
 import { countRows, listTables, openImage, quoteName } from './image-database.ts'
 import type { ImageSurvey, SurveyedTable } from './protocol.ts'
@@ -65,7 +65,7 @@ function columnsOf(database: DatabaseSync, table: string): readonly string[] {
     const rows = database.prepare('SELECT name FROM pragma_table_xinfo(?)').all(table)
     return rows.map((row) => String(row.name))
   } catch (error) {
-    if (!isSqliteError(error)) throw error
+    if (sqliteCode(error) === undefined) throw error
     // A virtual table of a module that only the app has.
     return []
   }
@@ -90,7 +90,7 @@ function countReferences(database: DatabaseSync, tables: readonly string[]): Rec
       }
     } catch (error) {
       // Like its rows, what needs the app's own functions or modules cannot be counted here.
-      if (!isSqliteError(error)) throw error
+      if (sqliteCode(error) === undefined) throw error
     }
   }
   return counts
@@ -104,7 +104,7 @@ function countViolations(database: DatabaseSync): Record<string, number> {
       .all()
     return Object.fromEntries(rows.map(({ child, parent, n }) => [`${child} → ${parent}`, Number(n)]))
   } catch (error) {
-    if (!isSqliteError(error)) throw error
+    if (sqliteCode(error) === undefined) throw error
     // A parent table without its unique index ("foreign key mismatch"): SQLite cannot say.
     return {}
   }

@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { surveyImage } from './survey-image.ts'
+
+let dir: string
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'survey-'))
+})
+afterAll(() => rmSync(dir, { recursive: true }))
+
+const bookkeeping = ['__drizzle_migrations', 'knex_migrations']
+
+function image(name: string, sql: string): string {
+  const file = join(dir, name)
+  const database = new Database(file)
+  database.pragma('foreign_keys = OFF')
+  database.exec(sql)
+  database.close()
+  return file
+}
+
+const survey = (name: string, sql: string) => surveyImage(image(name, sql), { bookkeeping })
+
+describe('surveyImage', () => {
+  it('counts rows and names columns, without the shadow tables of virtual ones', () => {
+    const { outcome, tables } = survey(
+      'tables.db',
+      `CREATE TABLE users(id INTEGER PRIMARY KEY, name, "first name" GENERATED ALWAYS AS (name));
+       INSERT INTO users(name) VALUES ('a'), ('b');
+       CREATE VIRTUAL TABLE notes USING fts5(text); INSERT INTO notes VALUES ('hello');`,
+    )
+    expect(outcome).toBe('ok')
+    expect(tables).toEqual({
+      users: { rows: 2, columns: ['id', 'name', 'first name'] },
+      notes: { rows: 1, columns: ['text', 'notes', 'rank'] },
+    })
+  })
+
+  it('counts references that a delete would quietly take away', () => {
+    const { references } = survey(
+      'references.db',
+      `CREATE TABLE users(id INTEGER PRIMARY KEY);
+       CREATE TABLE posts(author REFERENCES users(id) ON DELETE SET NULL, editor REFERENCES users(id) ON DELETE SET DEFAULT,
+                          owner REFERENCES users(id) ON DELETE CASCADE);
+       INSERT INTO users VALUES (1), (2); INSERT INTO posts VALUES (1, 1, 1), (2, 2, 1), (NULL, 2, 1);`,
+    )
+    expect(references).toEqual({ 'posts.author': 2, 'posts.editor': 2 })
+  })
+
+  it('counts rows that refer to nothing, by child and parent', () => {
+    const { violations } = survey(
+      'violations.db',
+      `CREATE TABLE a(id INTEGER PRIMARY KEY); CREATE TABLE b(a REFERENCES a(id)); CREATE TABLE c(a REFERENCES a(id));
+       INSERT INTO b VALUES (1), (2); INSERT INTO c VALUES (NULL);`,
+    )
+    expect(violations).toEqual({ 'b → a': 2 })
+  })
+
+  it('reads the books of migrators, and leaves them out of the schema', () => {
+    const plain = survey('plain.db', 'CREATE TABLE users(id)')
+    const kept = survey(
+      'books.db',
+      `CREATE TABLE users(id);
+       CREATE TABLE __drizzle_migrations(id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric);
+       INSERT INTO __drizzle_migrations(hash, created_at) VALUES ('abc', 1);
+       CREATE TABLE knex_migrations(id INTEGER PRIMARY KEY, name, batch);
+       INSERT INTO knex_migrations(name) VALUES ('1.js'), ('2.js');`,
+    )
+    expect(kept.migrations).toEqual({ __drizzle_migrations: ['abc'], knex_migrations: ['1.js', '2.js'] })
+    expect(kept.schemaSha256).toBe(plain.schemaSha256)
+    expect(survey('other.db', 'CREATE TABLE users(id, name)').schemaSha256).not.toBe(plain.schemaSha256)
+  })
+
+  it('calls content equal though its counters moved, and different when a row did', () => {
+    const file = image('content.db', 'CREATE TABLE a(x); INSERT INTO a VALUES (1)')
+    const before = surveyImage(file, { bookkeeping }).contentSha256
+    const change = (sql: string): string => {
+      const database = new Database(file)
+      database.exec(sql)
+      database.close()
+      return surveyImage(file, { bookkeeping }).contentSha256
+    }
+    expect(change('PRAGMA journal_mode = WAL')).toBe(before)
+    expect(change('PRAGMA schema_version = 77')).toBe(before)
+    expect(change('UPDATE a SET x = 1')).toBe(before)
+    expect(change('UPDATE a SET x = 2')).not.toBe(before)
+  })
+
+  it('says that a damaged image is damaged, and counts nothing', () => {
+    const file = image('damaged.db', 'CREATE TABLE a(x); INSERT INTO a VALUES (zeroblob(20000))')
+    const database = new Database(file)
+    database.unsafeMode(true)
+    database.pragma('writable_schema = ON')
+    database.exec("UPDATE sqlite_schema SET rootpage = 3 WHERE name = 'a'")
+    database.close()
+    expect(surveyImage(file, { bookkeeping })).toMatchObject({ outcome: 'damaged', tables: {} })
+  })
+})
