@@ -155,10 +155,15 @@ describe('the work process', () => {
     await expect(work.hash(slow(), {}, { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' })
   })
 
+  it('answers several calls at a time, each in a process of its own', async () => {
+    const calls = Array.from({ length: 4 }, () => work.check({ file, depth: 'full', rowCounts: true }))
+    for (const report of await Promise.all(calls)) expect(report).toMatchObject({ outcome: 'ok', tables: { t: 2000 } })
+  })
+
   it('leaves no child behind', async () => {
     await work.check({ file, depth: 'quick', rowCounts: false })
     if (process.platform !== 'linux') return
-    expect(childrenRunning('work/main.ts')).toEqual([])
+    await expect.poll(() => childrenRunning('work/main.ts'), { timeout: 10_000 }).toEqual([])
   })
 })
 

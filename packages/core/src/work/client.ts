@@ -10,7 +10,8 @@ type Params<M extends keyof WorkMethods> = WorkMethods[M]['params']
 type Result<M extends keyof WorkMethods> = WorkMethods[M]['result']
 
 /**
- * The engine's face of the work process: one short-lived child per call, killed when the call is aborted.
+ * The engine's face of the work process: short-lived children, one for each call at a time, killed when the call is
+ * aborted. One that has finished waits a moment: a restore unpacks and then checks.
  * All files named in calls are ours: none of them is a live database.
  */
 export interface WorkClient {
@@ -41,6 +42,8 @@ const execArgv = {
   small: ['--max-old-space-size=32', '--max-semi-space-size=1'],
 } as const
 
+const IDLE_MS = 200
+
 /**
  * @example
  * const work = createWorkClient({ profile: 'small' })
@@ -56,6 +59,22 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
       ...(profile === 'small' ? { env: { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '1' } } : {}),
     })
 
+  let idle: { readonly child: Child<WorkMethods>; readonly timer: NodeJS.Timeout } | undefined
+
+  const takeIdle = (): Child<WorkMethods> | undefined => {
+    const taken = idle
+    idle = undefined
+    clearTimeout(taken?.timer)
+    return taken?.child.alive ? taken.child : undefined
+  }
+
+  const keepIdle = (child: Child<WorkMethods>): void => {
+    takeIdle()?.close(0)
+    const timer = setTimeout(() => takeIdle()?.close(0), IDLE_MS)
+    timer.unref()
+    idle = { child, timer }
+  }
+
   const run = async <M extends keyof WorkMethods>(
     method: M,
     params: Params<M>,
@@ -64,18 +83,20 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
   ): Promise<Result<M>> => {
     const { signal } = control
     if (signal?.aborted) throw aborted(signal)
-    const child = start(input !== undefined)
+    const child = (input === undefined ? takeIdle() : undefined) ?? start(input !== undefined)
     // SQLite's checks keep the child's event loop busy: it would not hear that it should stop.
     const onAbort = (): void => void child.close(0)
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
       const call = child.call(method, params, control.onEvent === undefined ? {} : { onEvent: control.onEvent })
-      return input === undefined ? await call : await pumpUntil(call, input, child)
+      const result = input === undefined ? await call : await pumpUntil(call, input, child)
+      keepIdle(child)
+      return result
     } catch (error) {
+      await child.close(0)
       throw signal?.aborted ? aborted(signal) : error
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      await child.close(0)
     }
   }
 
