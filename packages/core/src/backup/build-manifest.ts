@@ -1,5 +1,5 @@
 import type { CapturedBackup } from '../capture/protocol.ts'
-import type { Lineage, Manifest, Tier, Trigger } from '../catalog/manifest.ts'
+import type { BeforeMigration, Lineage, Manifest, Tier, Trigger } from '../catalog/manifest.ts'
 import type { Compression, Encryption } from '../codec/codec.ts'
 
 export interface ManifestFacts {
@@ -16,6 +16,7 @@ export interface ManifestFacts {
   readonly encryption?: Encryption
   readonly engine: Manifest['engine']
   readonly appVersion?: string
+  readonly beforeMigration?: BeforeMigration
   readonly captured: Pick<CapturedBackup, 'at' | 'source' | 'plain' | 'stored'>
 }
 
@@ -48,5 +49,6 @@ export function buildManifest(facts: ManifestFacts): Manifest {
         }),
     engine: facts.engine,
     ...(facts.appVersion === undefined ? {} : { appVersion: facts.appVersion }),
+    ...(facts.beforeMigration === undefined ? {} : { beforeMigration: facts.beforeMigration }),
   }
 }

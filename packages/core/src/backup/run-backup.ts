@@ -2,15 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CaptureClient } from '../capture/client.ts'
-import type { Inspection } from '../capture/protocol.ts'
+import type { CapturedBackup, Inspection } from '../capture/protocol.ts'
 import { backupId } from '../catalog/backup-id.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
 import { bodyKey } from '../catalog/keys.ts'
-import type { Manifest, Tier, Trigger } from '../catalog/manifest.ts'
+import type { BeforeMigration, Manifest, Tier, Trigger } from '../catalog/manifest.ts'
 import type { Compression, Encryption } from '../codec/codec.ts'
 import type { Profile } from '../config/profile.ts'
 import type { BackupResult, StorageOutcome } from '../engine-api.ts'
 import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
+import { readMigrationTags } from '../spool/migration-tags.ts'
 import { readSpoolState, type SpoolState, writeSpoolState } from '../spool/state.ts'
 import { orAborted } from '../storage/abort.ts'
 import { buildManifest } from './build-manifest.ts'
@@ -47,12 +48,19 @@ export interface RunBackup {
   readonly ifChanged: boolean
   /** For a copy that is not the live database: what it grew from. The spool's state is left as it is. */
   readonly copyOf?: SpoolState
+  /** A raw image that was captured of the live database a moment ago: it is backed up instead of capturing once more. */
+  readonly image?: RawImage
+  readonly beforeMigration?: BeforeMigration
   readonly signal?: AbortSignal
   /** When it fires, what is spooled and not yet stored stays in the spool for a later run: the run ends without it. */
   readonly storeUntil?: AbortSignal
   /** Asked before anything is stored there. What it throws keeps the backup out of that storage for good. */
   readonly mayStore?: (storage: NamedStorage) => Promise<void>
   readonly onEvent?: (event: RunBackupEvent) => void
+}
+
+export interface RawImage extends Pick<CapturedBackup, 'at' | 'fingerprint'> {
+  readonly path: string
 }
 
 export type RunBackupEvent =
@@ -71,8 +79,9 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
   const { spoolDir, signal } = run
   await capture.lock({ spoolDir, waitMs: run.lockWaitMs }, { signal })
   try {
-    const inspection = await capture.inspect({ path: run.path }, { signal })
-    requireDatabase(run.path, inspection)
+    const path = run.image?.path ?? run.path
+    const inspection = await capture.inspect({ path }, { signal })
+    requireDatabase(path, inspection)
     const state = run.copyOf ?? (await readSpoolState(spoolDir))
     if (run.ifChanged && inspection.fingerprint !== undefined && inspection.fingerprint === state.fingerprint) {
       return { ...nothing, outcome: 'unchanged', id: state.parent ?? '', durationMs: performance.now() - began }
@@ -127,7 +136,7 @@ async function captureAndStore(
     const spooled = spoolCapture(
       capture,
       {
-        path: run.path,
+        path: run.image?.path ?? run.path,
         spoolFile,
         encode: chooseEncoding({ ...run, maxStoredBytes }),
         maxPinMs: run.maxPinMs,
@@ -140,7 +149,8 @@ async function captureAndStore(
         onProgress: (doneBytes) => run.onEvent?.({ kind: 'capturing', doneBytes, totalBytes: inspection.sizeBytes }),
       },
     )
-    const created = new Date((await spooled.pinned).at)
+    const tags = await readMigrationTags(run.spoolDir)
+    const created = new Date(run.image?.at ?? (await spooled.pinned).at)
     const id = backupId(created, random)
     const key = bodyKey({
       database: run.database,
@@ -155,7 +165,17 @@ async function captureAndStore(
       ...(run.environment === undefined ? {} : { environment: run.environment }),
       ...(state.parent === undefined ? {} : { parent: state.parent }),
     }
-    const manifest = spooled.captured.then((captured) => buildManifest({ ...run, tier, id, key, lineage, captured }))
+    const manifest = spooled.captured.then(({ source, plain, stored }) => {
+      const { migration, ...facts } = source
+      const tag = migration === undefined ? undefined : (tags[migration] ?? migration)
+      const captured = {
+        at: created.toISOString(),
+        source: tag === undefined ? facts : { ...facts, migration: tag },
+        plain,
+        stored,
+      }
+      return buildManifest({ ...run, tier, id, key, lineage, captured })
+    })
     manifest.catch(() => {}) // Awaited below; the uploads that wait for it may be gone by then.
     let totalBytes = maxStoredBytes
     const storing = run.storeUntil === undefined ? signal : AbortSignal.any([signal, run.storeUntil])
@@ -190,7 +210,7 @@ async function captureAndStore(
       outcomes,
       pinnedMs: captured.pinnedMs,
       blockedMs: captured.blockedMs,
-      fingerprint: captured.fingerprint,
+      fingerprint: run.image?.fingerprint ?? captured.fingerprint,
     }
   } catch (error) {
     if (run.signal?.aborted) {

@@ -108,6 +108,7 @@ test('every field of a manifest is described, and every tier and trigger', () =>
     job: 'x',
     appVersion: 'x',
     encryption: { method: 'age', recipients: [] },
+    beforeMigration: { pending: ['x'], sha256: 'a'.repeat(64), contentSha256: 'b'.repeat(64) },
   }
   const described = docs.slice(docs.indexOf('## The manifest'), docs.indexOf('## The body'))
   const fields = [...fieldsOf(full), 'source.schemaHash', 'source.migration']

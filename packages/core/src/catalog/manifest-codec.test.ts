@@ -11,6 +11,7 @@ const full: Manifest = {
   actor: 'alice',
   job: 'nightly',
   appVersion: '1.2.3',
+  beforeMigration: { pending: ['0007_add_plan'], sha256: 'c'.repeat(64), contentSha256: 'd'.repeat(64) },
 }
 
 function withField(path: string, value: unknown): string {

@@ -1,7 +1,7 @@
 import { BackupError, messageOf } from '../errors.ts'
 import { parseBackupId } from './backup-id.ts'
 import { bodyKey } from './keys.ts'
-import { type Lineage, type Manifest, type SourceFacts, tiers, triggers } from './manifest.ts'
+import { type BeforeMigration, type Lineage, type Manifest, type SourceFacts, tiers, triggers } from './manifest.ts'
 import { whyBadBackupName, whyBadDatabaseName } from './names.ts'
 import { type Fields, readFields } from './read-fields.ts'
 
@@ -43,6 +43,7 @@ export function validateManifest(value: unknown, where = 'a manifest'): Manifest
   if (format !== manifestFormat) fail(`there is no format version ${format}`)
 
   const encryption = fields.optionalObject('encryption')
+  const beforeMigration = fields.optionalObject('beforeMigration')
   const manifest: Manifest = {
     format: manifestFormat,
     id: fields.text('id'),
@@ -62,6 +63,7 @@ export function validateManifest(value: unknown, where = 'a manifest'): Manifest
     ...(encryption === undefined ? {} : { encryption: readEncryption(encryption) }),
     engine: readEngine(fields.object('engine')),
     ...optional('appVersion', fields.optionalText('appVersion')),
+    ...(beforeMigration === undefined ? {} : { beforeMigration: readBeforeMigration(beforeMigration) }),
   }
   const problem = whyInconsistent(manifest)
   return problem === undefined ? manifest : fail(problem)
@@ -94,6 +96,14 @@ function readDigest(fields: Fields): Manifest['plain'] {
 
 function readEncryption(fields: Fields): NonNullable<Manifest['encryption']> {
   return { method: fields.oneOf('method', ['age']), recipients: fields.textsOr('recipients', 'passphrase') }
+}
+
+function readBeforeMigration(fields: Fields): BeforeMigration {
+  return {
+    pending: fields.optionalTexts('pending') ?? [],
+    sha256: fields.sha256('sha256'),
+    contentSha256: fields.sha256('contentSha256'),
+  }
 }
 
 function readEngine(fields: Fields): Manifest['engine'] {

@@ -44,6 +44,17 @@ export interface Manifest {
   readonly encryption?: { readonly method: 'age'; readonly recipients: readonly string[] | 'passphrase' }
   readonly engine: { readonly version: string; readonly sqlite: string; readonly node: string }
   readonly appVersion?: string
+  /** What was about to be applied, for a backup made before a migration. */
+  readonly beforeMigration?: BeforeMigration
+}
+
+export interface BeforeMigration {
+  /** Names of the pending migrations, in their order; empty when nobody knew them. */
+  readonly pending: readonly string[]
+  /** Over what was about to run: equal for two tries of the same migrations. */
+  readonly sha256: string
+  /** Over the database without the counters in its header: equal for two captures of equal content. */
+  readonly contentSha256: string
 }
 
 export interface Lineage {
@@ -64,6 +75,6 @@ export interface SourceFacts {
   readonly schemaCookie: number
   /** SHA-256 over sqlite_schema's SQL, lower-case hex. */
   readonly schemaHash?: string
-  /** Newest Drizzle migration, when there is such a table. */
+  /** Newest Drizzle migration, when there is such a table: its tag where it is known, else its hash. */
   readonly migration?: string
 }

@@ -1,5 +1,6 @@
 import { BackupError } from '../errors.ts'
 import { parseBackupId } from './backup-id.ts'
+import { parseBeforeMigration } from './before-migration.ts'
 import { parseTime } from './parse-time.ts'
 
 // A file name may have 255 bytes, and the rest of a catalog key needs about 70 of them.
@@ -37,6 +38,7 @@ export function whyBadDatabaseName(name: string): string | undefined {
 export function whyBadBackupName(name: string): string | undefined {
   if (name === 'latest' || parseBackupId(name) !== undefined) return 'it means another backup'
   if (parseTime(name) !== undefined) return 'it is a time'
+  if (parseBeforeMigration(name) !== undefined) return 'it means the backup before a migration'
   return whyBadName(name)
 }
 

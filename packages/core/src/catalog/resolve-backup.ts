@@ -1,6 +1,8 @@
 import { BackupError } from '../errors.ts'
 import type { CallOptions, Storage } from '../storage/storage.ts'
 import { parseBackupId } from './backup-id.ts'
+import { parseBeforeMigration } from './before-migration.ts'
+import { findBeforeMigration, migrationsBackedUp } from './find-before-migration.ts'
 import { findById } from './find-by-id.ts'
 import { findNewest } from './find-newest.ts'
 import { findOldest } from './find-oldest.ts'
@@ -19,7 +21,7 @@ export interface FoundBackup {
 
 /**
  * The backup that a person asked for: `latest` (no safety copy of a restore, see listStates), an id, a time (the newest at or before it; local unless it says `Z` or
- * an offset), or the name it was given (the newest of that name).
+ * an offset), `before-migration:<tag>` (the newest made before that one was applied), or the name it was given (the newest of that name).
  * @throws BackupError `BACKUP_NOT_FOUND` with what there is instead, `MANIFEST_INVALID`
  */
 export async function resolveBackup(
@@ -33,7 +35,7 @@ export async function resolveBackup(
   return { entry, manifest: await readManifest(storage, entry, options) }
 }
 
-/** What `reference` means, without reading a manifest. */
+/** What `reference` means; of manifests, only those of backups made before migrations are read. */
 async function findReferred(
   storage: Storage,
   database: string,
@@ -42,6 +44,8 @@ async function findReferred(
 ): Promise<BackupEntry | undefined> {
   if (reference === 'latest') return findLatest(storage, database, options)
   if (parseBackupId(reference) !== undefined) return findById(storage, database, reference, options)
+  const migration = parseBeforeMigration(reference)
+  if (migration !== undefined) return findBeforeMigration(storage, database, migration, options)
   const at = parseTime(reference)
   if (at !== undefined) return findNewest(storage, database, { at, ...options })
   for await (const entry of listBackups(storage, { database, name: reference, ...options })) return entry
@@ -65,6 +69,20 @@ async function notFound(
           ? 'That storage holds no backups at all.'
           : `That storage holds backups of ${some(others)}.`,
     })
+  }
+  const migration = parseBeforeMigration(reference)
+  if (migration !== undefined) {
+    const known = await migrationsBackedUp(storage, database, options)
+    return new BackupError(
+      'BACKUP_NOT_FOUND',
+      `There is no backup ${where} that was made before the migration ${JSON.stringify(migration)}.`,
+      {
+        hint:
+          known.length === 0
+            ? 'No backup of it was made before a migration.'
+            : `There are some of before ${some(known)}. \`sqlite-backup list --tier pre-migration\` shows them.`,
+      },
+    )
   }
   const at = parseBackupId(reference) === undefined ? parseTime(reference) : undefined
   const message =

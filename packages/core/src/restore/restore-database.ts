@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { constants, copyFile, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CaptureClient } from '../capture/client.ts'
 import type { Published, PublishStep } from '../capture/protocol.ts'
@@ -18,6 +19,8 @@ export interface RestoreDatabase extends RestoreRequest {
   readonly capture: Pick<CaptureClient, 'inspect' | 'publish'>
   readonly work: WorkClient
   readonly keys?: DecryptionKeys | undefined
+  /** A raw image of the backup that is on local disk still: moved into place instead of fetching the body. */
+  readonly image?: string | undefined
   /** Refuse with `RESTORE_TARGET_EXISTS` when a database is there: for a restore at boot. @default false */
   readonly mustBeMissing?: boolean
   /** Restore though SQLite's checks find damage that was there at the source. @default false */
@@ -75,7 +78,7 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
     : undefined
   await writeRestoreFiles(spoolDir, { temp, ...(safetyCopy === undefined ? {} : { safetyCopy }) })
   try {
-    await fetchImage(options, temp)
+    if (options.image === undefined || !(await moveImage(options.image, temp))) await fetchImage(options, temp)
     onEvent?.({ kind: 'step', step: 'decoded' })
     const [check] = await Promise.all([
       checkImage(options, temp),
@@ -110,6 +113,22 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
     if (!isBackupError(error, 'CAPTURE_DIED')) await forgetRestoreFiles(spoolDir)
     throw error
   }
+}
+
+/** False when it is gone. */
+async function moveImage(image: string, temp: string): Promise<boolean> {
+  try {
+    await rename(image, temp)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return false
+    if (code !== 'EXDEV') throw error
+  }
+  await copyFile(image, temp, constants.COPYFILE_EXCL)
+  const copy = await open(temp, 'r+')
+  await copy.sync().finally(() => copy.close())
+  return true
 }
 
 async function fetchImage(options: RestoreDatabase, temp: string): Promise<void> {

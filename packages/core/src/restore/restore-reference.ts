@@ -41,11 +41,20 @@ export async function restoreReference(
   return restoreFound(context, found, options, signal)
 }
 
-/** The same for a backup that was found already. `mustBeMissing` for a restore at boot. */
+export interface RestoreFoundOptions extends RestoreOptions {
+  /** For a restore at boot. */
+  readonly mustBeMissing?: boolean
+  /** A raw image of the backup that is on local disk still. */
+  readonly image?: string
+  /** Does with the safety copy what is to be done, instead of making it a backup; returns warnings. */
+  readonly keepSafetyCopy?: (path: string) => Promise<readonly string[]>
+}
+
+/** The same for a backup that was found already. */
 export async function restoreFound(
   context: EngineContext,
   found: Answer<FoundBackup>,
-  options: RestoreOptions & { readonly mustBeMissing?: boolean },
+  options: RestoreFoundOptions,
   signal: AbortSignal,
 ): Promise<RestoreResult> {
   const { bus, capture, work, config } = context
@@ -75,6 +84,7 @@ export async function restoreFound(
       onEvent: (progress) => {
         if (progress.kind === 'progress') report(progress.phase, progress)
       },
+      ...(options.image === undefined ? {} : { image: options.image }),
       ...(options.mustBeMissing === undefined ? {} : { mustBeMissing: options.mustBeMissing }),
       ...(options.acceptDamaged === undefined ? {} : { acceptDamaged: options.acceptDamaged }),
     }).finally(() => capture.unlock({ spoolDir }))
@@ -83,6 +93,10 @@ export async function restoreFound(
     let safetyBackup: string | undefined
     for (const copy of [left.safetyCopy, restored.safetyCopy?.path]) {
       if (copy === undefined) continue
+      if (copy === restored.safetyCopy?.path && options.keepSafetyCopy !== undefined) {
+        warnings.push(...(await options.keepSafetyCopy(copy)))
+        continue
+      }
       const kept = await storeSafetyCopy(
         context,
         { database: name, path: copy, spoolDir, lineage: before, actor: options.actor },
