@@ -6,9 +6,9 @@ import { captureFrozen, hasNoLog } from './capture-frozen.ts'
 import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
 import { closeWithoutCheckpoint, isUnchanged } from './close-quietly.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { isOpenElsewhere, watchForWaiters } from './foreign-locks.ts'
 import { imageBytes } from './image.ts'
 import type { LiveDatabase } from './live-database.ts'
-import { isOpenElsewhere } from './open-elsewhere.ts'
 import { pinWal, type WalPin } from './pin-wal.ts'
 import { pumpImage } from './pump-image.ts'
 import { openRawCopy } from './raw-copy.ts'
@@ -68,16 +68,17 @@ export async function captureWal(task: CaptureTask): Promise<Captured | undefine
 }
 
 /**
- * Encodes the image under the pin. As soon as that threatens to take longer than `maxPinMs`, the rest is copied raw, at
- * the disk's speed, the pin let go, and the copy encoded.
+ * Encodes the image under the pin. As soon as that threatens to take longer than `maxPinMs`, or the app waits for the pin,
+ * the rest is copied raw, at the disk's speed, the pin let go, and the copy encoded.
  */
 async function encodeWithin(
-  { params, signal }: CaptureTask,
+  { live, params, signal }: CaptureTask,
   image: WalImage,
   body: BodyWriter,
   unpin: () => Promise<number>,
 ): Promise<number> {
   const began = performance.now()
+  const isSomebodyWaiting = watchForWaiters(live)
   const isTooSlow = (nextPage: number): boolean => {
     const elapsedMs = performance.now() - began
     // The first moments say little: threads are still being filled.
@@ -89,7 +90,7 @@ async function encodeWithin(
       ? 1
       : await pumpImage(image, body.write, {
           firstPage: 1,
-          afterChunk: (next) => (isTooSlow(next) ? 'stop' : 'go on'),
+          afterChunk: (next) => (isTooSlow(next) || isSomebodyWaiting() ? 'stop' : 'go on'),
           signal,
         })
   if (nextPage > image.pageCount) return unpin()
@@ -116,7 +117,7 @@ async function pinImage(
     const pin = await pinWal(live, connection, signal)
     if (pin === undefined) return undefined
     try {
-      const image = openWalImage(live, pin.index, { pageSize, isBackfilled: pin.isBackfilled, signal })
+      const image = await openWalImage(live, pin.index, { pageSize, isBackfilled: pin.isBackfilled, signal })
       if (image !== undefined) return { pin, image }
     } catch (error) {
       pin.release()

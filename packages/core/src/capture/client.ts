@@ -100,7 +100,7 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
     clearTimeout(lingering)
     pending += 1
     try {
-      if (child === undefined && backOffMs > 0) await delay(backOffMs, undefined, { signal: control.signal })
+      if (child === undefined && backOffMs > 0) await delay(backOffMs)
       const current = child ?? start()
       const result = await current.call(method, params, control)
       track(method, params, current)

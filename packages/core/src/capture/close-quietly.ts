@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { WalIndexHeader } from '../wal/wal-index.ts'
+import { isOpenElsewhere } from './foreign-locks.ts'
 import type { LiveDatabase } from './live-database.ts'
-import { isOpenElsewhere } from './open-elsewhere.ts'
 import { readWalIndex } from './wal-files.ts'
 
 /** Whether nobody has opened the database or committed to it since `index` was read. */

@@ -27,7 +27,7 @@ test('a pin holds its state while the app commits and checkpoints', async () => 
   const { app, live } = start()
   const pin = await pinWal(live, live.connect(), signal)
   if (pin === undefined) throw new Error('not in WAL mode')
-  const image = openWalImage(live, pin.index, { pageSize: 4096, isBackfilled: pin.isBackfilled, signal })
+  const image = await openWalImage(live, pin.index, { pageSize: 4096, isBackfilled: pin.isBackfilled, signal })
   if (image === undefined) throw new Error('no image')
   const read = async (): Promise<Buffer> => {
     const bytes = Buffer.alloc(image.pageCount * 4096)

@@ -22,11 +22,11 @@ const SCAN_BYTES = 1024 * 1024
  * The state of `index` while it is pinned: the database file, over it the newest frame of each page up to mxFrame, cut
  * to the page count of the last commit. Undefined when the log was reset before it could be read: pin anew.
  */
-export function openWalImage(
+export async function openWalImage(
   live: LiveDatabase,
   index: WalIndexHeader,
   options: { readonly pageSize: number; readonly isBackfilled: boolean; readonly signal: AbortSignal },
-): WalImage | undefined {
+): Promise<WalImage | undefined> {
   const { pageSize } = options
   // An index that was made for an empty log knows no page count: then it is the file's (pagerPagecount in pager.c).
   const pageCount = index.nPage || Math.ceil(fstatSync(live.fd).size / pageSize)
@@ -42,7 +42,7 @@ export function openWalImage(
   }
   const wal = openWal(live)
   const header = wal?.header()
-  const frames = wal && header && scanLog(wal, header, index, options.signal)
+  const frames = wal && header && (await scanLog(wal, header, index, options.signal))
   if (wal === undefined || header === undefined || frames === undefined) {
     wal?.close()
     return undefined
@@ -71,7 +71,12 @@ export function openWalImage(
 }
 
 /** The newest frame of each page; undefined when the file does not hold the log that `index` describes. */
-function scanLog(wal: WalFile, header: WalHeader, index: WalIndexHeader, signal: AbortSignal): FrameIndex | undefined {
+async function scanLog(
+  wal: WalFile,
+  header: WalHeader,
+  index: WalIndexHeader,
+  signal: AbortSignal,
+): Promise<FrameIndex | undefined> {
   if (header.salt1 !== index.salt1 || header.salt2 !== index.salt2 || header.pageSize !== index.pageSize)
     return undefined
   const frameBytes = header.pageSize + frameHeaderBytes
@@ -80,6 +85,8 @@ function scanLog(wal: WalFile, header: WalHeader, index: WalIndexHeader, signal:
   const frames = createFrameIndex(Math.min(index.mxFrame, index.nPage))
   let commitPages = 0
   while (scanner.frame < index.mxFrame) {
+    // A log of gigabytes takes seconds: an abort and other calls get their turn.
+    await new Promise(setImmediate)
     signal.throwIfAborted()
     const wanted = Math.min(buffer.length, (index.mxFrame - scanner.frame) * frameBytes)
     const bytes = buffer.subarray(0, wanted)

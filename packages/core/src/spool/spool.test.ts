@@ -1,0 +1,103 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { defaultSpoolDir, openSpool } from './spool.ts'
+
+function tempDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'sqlite-backup-spool-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+const locate = (path: string) => ({ path, spoolDir: defaultSpoolDir(path) })
+
+test('a spool lies beside its database, for its owner only, and git does not see it', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'app.db')
+  const spool = await openSpool(locate(path))
+  expect(spool).toBe(join(dir, '.sqlite-backup', 'app.db'))
+  expect(statSync(spool).mode & 0o777).toBe(0o700)
+  expect(statSync(join(dir, '.sqlite-backup')).mode & 0o777).toBe(0o700)
+  expect(existsSync(join(dir, '.sqlite-backup', '.gitignore'))).toBe(true)
+  expect(await openSpool(locate(path))).toBe(spool)
+})
+
+test('two names of one database share one spool', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'app.db')
+  writeFileSync(path, '')
+  const link = join(tempDir(), 'link.db')
+  symlinkSync(path, link)
+  expect(await openSpool(locate(link))).toBe(await openSpool(locate(path)))
+})
+
+test('a configured spool is taken as it is, and made', async () => {
+  const dir = join(tempDir(), 'a', 'b')
+  expect(await openSpool({ path: join(tempDir(), 'app.db'), spoolDir: dir })).toBe(dir)
+  expect(statSync(dir).mode & 0o777).toBe(0o700)
+})
+
+test('a configured spool that cannot be made is an error with a hint', async () => {
+  const file = join(tempDir(), 'file')
+  writeFileSync(file, '')
+  const opened = openSpool({ path: join(tempDir(), 'app.db'), spoolDir: join(file, 'spool') })
+  await expect(opened).rejects.toMatchObject({ code: 'SPOOL_FAILED' })
+})
+
+test('what killed runs left long ago is removed; what is young or of another kind stays', async () => {
+  const path = join(tempDir(), 'app.db')
+  const spool = await openSpool(locate(path))
+  const old = new Date(Date.now() - 25 * 3600_000)
+  for (const name of ['old.body', 'old.body.raw', '.state.json.abc.tmp', 'state.json', 'lock.db']) {
+    writeFileSync(join(spool, name), 'x')
+    utimesSync(join(spool, name), old, old)
+  }
+  writeFileSync(join(spool, 'young.body'), 'x')
+  mkdirSync(join(spool, 'folder.tmp'))
+  utimesSync(join(spool, 'folder.tmp'), old, old)
+  await openSpool(locate(path))
+  const left = ['old.body', 'old.body.raw', '.state.json.abc.tmp', 'state.json', 'lock.db', 'young.body', 'folder.tmp']
+  expect(left.filter((name) => existsSync(join(spool, name)))).toEqual([
+    'state.json',
+    'lock.db',
+    'young.body',
+    'folder.tmp',
+  ])
+})
+
+// Root may write everywhere: this one works as another user for a moment.
+test.skipIf(process.getuid?.() !== 0)(
+  'beside a database whose folder is read-only it lies in the temporary folder',
+  async () => {
+    const dir = tempDir()
+    const path = join(dir, 'app.db')
+    writeFileSync(path, 'x')
+    chmodSync(dir, 0o755)
+    process.seteuid?.(65534)
+    onTestFinished(() => process.seteuid?.(0))
+    const spool = await openSpool(locate(path))
+    expect(spool.startsWith(join(tmpdir(), 'sqlite-backup-'))).toBe(true)
+    expect(statSync(spool)).toMatchObject({ uid: 65534 })
+    expect(await openSpool(locate(path))).toBe(spool)
+    process.seteuid?.(0)
+    // Somebody else's folder of that name is not entered.
+    chownSync(join(spool, '..'), 12345, 12345)
+    chmodSync(join(spool, '..'), 0o777)
+    process.seteuid?.(65534)
+    await expect(openSpool(locate(path))).rejects.toMatchObject({ code: 'SPOOL_FAILED' })
+    process.seteuid?.(0)
+    rmSync(join(spool, '..'), { recursive: true })
+  },
+)
