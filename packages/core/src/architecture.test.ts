@@ -34,6 +34,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'config',
     'backup',
   ],
+  start: [
+    ...shared,
+    'catalog',
+    'storage/storage',
+    'spool',
+    'config',
+    'backup/store-pending',
+    'restore/restore-database',
+    'restore/restore-if-missing',
+    'restore/restore-reference',
+  ],
   stop: [...shared, 'backup/backup-database', 'storage', 'config'],
 }
 

@@ -1,4 +1,5 @@
 import type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
+import type { RestoreAtStart } from './config/config.ts'
 import type { SerializedError } from './errors.ts'
 import type { BackupEvents, EventName, Listener } from './events.ts'
 import type { Storage } from './storage/storage.ts'
@@ -25,10 +26,7 @@ export interface SqliteBackup {
   /** Restores `latest`, an id, a name or a moment. @throws BackupError `BACKUP_NOT_FOUND`, `RESTORE_…`, `BODY_…`, `DECRYPTION_FAILED` */
   restore(reference: string, options?: RestoreOptions): Promise<RestoreResult>
   /** For each database that is absent or empty: restores its newest good backup. What a fresh container calls before it listens. */
-  restoreIfMissing(options?: {
-    readonly database?: string
-    readonly signal?: AbortSignal
-  }): Promise<readonly RestoreIfMissingResult[]>
+  restoreIfMissing(options?: RestoreIfMissingOptions): Promise<readonly RestoreIfMissingResult[]>
   /** Proves one backup to the level asked for, and keeps the result beside its manifest. */
   verify(reference: string, options?: VerifyOptions): Promise<VerifyResult>
   /** Verifies every backup, oldest last; goes on after a failure. */
@@ -178,9 +176,20 @@ export interface RestoreResult {
   readonly warnings: readonly string[]
 }
 
+export interface RestoreIfMissingOptions {
+  /** @default all */
+  readonly database?: string
+  /** @default `restore` of the config: `if-missing` */
+  readonly restore?: RestoreAtStart
+  /** When every storage answered and none has a backup. @default `onMissingBackup` of the config: `start-empty` */
+  readonly onMissingBackup?: 'start-empty' | 'fail'
+  readonly signal?: AbortSignal
+}
+
 export interface RestoreIfMissingResult {
   readonly database: string
-  readonly outcome: 'present' | 'restored' | 'started-empty' | 'no-storage' | 'off'
+  /** `skipped`: with `restore: false`. `off`: SQLITE_BACKUP=off. */
+  readonly outcome: 'present' | 'restored' | 'started-empty' | 'no-storage' | 'skipped' | 'off'
   readonly restored?: RestoreResult
   readonly warnings: readonly string[]
 }

@@ -13,9 +13,9 @@ import type { BackupList, CloseOptions, ListBackupsOptions, SqliteBackup } from 
 import { BackupError } from './errors.ts'
 import { createEventBus, type EventBus } from './events.ts'
 import { findBackup } from './find-backup.ts'
-import { restoreMissing } from './restore/restore-missing.ts'
 import { planRestoreOf, restoreReference } from './restore/restore-reference.ts'
 import { readStatus } from './status.ts'
+import { startDatabases } from './start/start-databases.ts'
 import { backupBeforeStop } from './stop/backup-before-stop.ts'
 import { within } from './stop/within.ts'
 import { withRetry } from './storage/with-retry.ts'
@@ -110,7 +110,7 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
       calls.run(options.signal, async (signal) => {
         // Until it is known that the right database is there, it must not become the newest backup.
         isWhole = false
-        const results = await restoreMissing(context, options, signal)
+        const results = await startDatabases(context, options, signal)
         isWhole = true
         return results
       }),

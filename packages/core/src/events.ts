@@ -46,6 +46,8 @@ export interface BackupEvents {
   }
   /** The newest backup in a storage is not an ancestor of this database: two writers share a parent. */
   readonly 'lineage.forked': EventBase & { readonly storage: string; readonly tips: readonly string[] }
+  /** A storage holds something newer than the database that is here, and the app goes on with what is here. */
+  readonly 'lineage.behind': EventBase & { readonly storage: string; readonly tips: readonly string[] }
   readonly 'restore.started': EventBase & { readonly id: string; readonly target: string; readonly storage: string }
   readonly 'restore.progress': EventBase & {
     readonly phase: string

@@ -12,6 +12,8 @@ export interface ReadLineageOptions extends CallOptions {
 }
 
 export interface LineageReport {
+  /** What was read, newest first. */
+  readonly manifests: readonly Manifest[]
   /** Newest first. One is right; more are a fork. */
   readonly tips: readonly Manifest[]
   readonly forks: readonly Fork[]
@@ -38,7 +40,7 @@ export async function readLineage(
   const forks = findForks(manifests)
   const others = forks.filter(({ kind }) => kind !== 'restored').map(({ other }) => other.id)
   const newest = tips[0]
-  return { tips, forks, rivals: newest === undefined || others.length === 0 ? [] : [newest.id, ...others] }
+  return { manifests, tips, forks, rivals: newest === undefined || others.length === 0 ? [] : [newest.id, ...others] }
 }
 
 /** A damaged manifest must not hide the others, nor one that was pruned since it was listed. */

@@ -1,10 +1,11 @@
+import { stat } from 'node:fs/promises'
 import type { CaptureClient } from '../capture/client.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
 import type { BackupEntry } from '../catalog/keys.ts'
 import { listDatabases } from '../catalog/list-databases.ts'
 import { listStates } from '../catalog/list-states.ts'
 import { readManifest } from '../catalog/read-manifest.ts'
-import { BackupError, type ErrorCode, isBackupError } from '../errors.ts'
+import { BackupError, type ErrorCode, isBackupError, messageOf } from '../errors.ts'
 import { makeDirDurably } from '../spool/durable.ts'
 import type { CallOptions } from '../storage/storage.ts'
 import { hasInterruptedRestore, recoverRestore } from './leftovers.ts'
@@ -64,13 +65,14 @@ export async function restoreIfMissing(options: RestoreIfMissing): Promise<IfMis
 
 const present: IfMissingResult = { outcome: 'present', warnings: [] }
 
-async function isPresent({ capture, target, signal }: RestoreIfMissing): Promise<boolean> {
+/** A file with bytes in it: whether they are a database is for the app to say, and a look into it is not for us here. */
+async function isPresent({ target }: RestoreIfMissing): Promise<boolean> {
   try {
-    return (await capture.inspect({ path: target }, { signal })).state === 'database'
+    return (await stat(target)).size > 0
   } catch (error) {
-    // Not ours to judge: the app says what it thinks of a file that is no database.
-    if (isBackupError(error, 'DATABASE_INVALID') || isBackupError(error, 'DATABASE_ENCRYPTED')) return true
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false
+    throw new BackupError('DATABASE_UNREADABLE', `${target} cannot be looked at: ${messageOf(error)}`, { cause: error })
   }
 }
 

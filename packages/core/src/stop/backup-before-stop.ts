@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { backupDatabase } from '../backup/backup-database.ts'
 import type { ResolvedDatabase } from '../config/config.ts'
 import type { EngineContext } from '../context.ts'
@@ -7,6 +8,7 @@ import { orAborted } from '../storage/abort.ts'
 /** Parts of the time a stop has, after which the last backup is no longer stored, and no longer made. */
 const STORE_UNTIL = 0.8
 const MAKE_UNTIL = 0.9
+const STILL_AFTER_MS = 60
 
 /**
  * The last backup of each database that has changed since the one before. Never throws and never takes longer than
@@ -46,6 +48,9 @@ async function backupOne(
   storeUntil: AbortSignal,
   signal: AbortSignal,
 ): Promise<void> {
+  // The app has just closed its database, and timestamps move in ticks: looked at too soon, the file could not be
+  // recognised as unchanged at the next stop. The capture process needs this time to start anyway.
+  await Promise.all([context.capture.hello(undefined, { signal }), delay(STILL_AFTER_MS)])
   // An app that never made its database has nothing to lose: that is no failed backup.
   const { state } = await context.capture.inspect({ path }, { signal })
   if (state !== 'database') return
