@@ -1,7 +1,11 @@
-// One process, one task, and its peak memory as JSON on stdout: node ltx-memory.mjs nothing|encode|decode|prepare|merge MEGABYTES SAMPLE
+// One process, one task, and its peak memory as JSON on stdout: node ltx-memory.mjs nothing|encode|decode|merge MEGABYTES SAMPLE
+// (and `produce`, the snapshot on stdout, and `prepare`, the files of changes on disk, for those that read them)
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
 import { decodeLtx, encodeLtx, formatLtxName, mergeLtx } from '@sqlite-backup/ltx'
 
 const PAGE = 4096
@@ -29,6 +33,13 @@ function* pages(from, step, txid) {
 
 function snapshot() {
   return encodeLtx({ ...info, minTxid: 1n, maxTxid: 1n }, pages(1, 1, 1))
+}
+
+/** The snapshot as a stream from another process, so that its memory is not counted here. */
+function snapshotOfAnother() {
+  const script = fileURLToPath(import.meta.url)
+  return spawn(process.execPath, [script, 'produce', megabytes, samplePath], { stdio: ['ignore', 'pipe', 'inherit'] })
+    .stdout
 }
 
 /** Writes files of about 50 pages each. */
@@ -77,10 +88,11 @@ function look() {
 
 look()
 if (task === 'encode') await drain(snapshot())
-else if (task === 'decode') await drain(await decodeLtx(snapshot()))
+else if (task === 'decode') await drain(await decodeLtx(snapshotOfAnother()))
+else if (task === 'produce') await pipeline(snapshot(), process.stdout)
 else if (task === 'prepare') await prepareChanges()
-else if (task === 'merge') await drain(await mergeLtx([snapshot(), ...openChanges()]))
+else if (task === 'merge') await drain(await mergeLtx([snapshotOfAnother(), ...openChanges()]))
 look()
 // Not resourceUsage().maxRSS: on Linux it also counts the parent as it was at the fork.
 const residentMb = statusMb('VmHWM') ?? process.resourceUsage().maxRSS / 1e3
-console.log(JSON.stringify({ ownMb, residentMb }))
+if (task !== 'produce') console.log(JSON.stringify({ ownMb, residentMb }))

@@ -194,9 +194,7 @@ function memory() {
     console.log(
       '\nPeak memory in MB for inputs of so many MB: of the process alone, and resident (with the 40 MB of program text that',
     )
-    console.log(
-      'all Node processes share). merge: a snapshot of that size, encoded meanwhile, and 999 files of changes on disk.\n',
-    )
+    console.log('all Node processes share). merge: a snapshot of that size and 999 files of changes.\n')
     const names = ['10 MB', '2 GB', ...(isHuge ? ['100 GB'] : [])]
     table(['', ...names, '2 GB - 10 MB', ...names.map((name) => `resident ${name}`)], rows)
   } finally {

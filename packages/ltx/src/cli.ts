@@ -43,7 +43,8 @@ async function verify(paths: readonly string[], options: { readonly json?: boole
           JSON.stringify({ path, ok: true, ...headerFields(header), pageCount, sizeBytes, fileChecksum: checksum }),
         )
       } else {
-        console.log(`${path}: ok, ${summary.pageCount} pages, ${summary.sizeBytes} bytes, file checksum ${checksum}`)
+        const pages = summary.pageCount === 1 ? '1 page' : `${summary.pageCount} pages`
+        console.log(`${path}: ok, ${pages}, ${summary.sizeBytes} bytes, file checksum ${checksum}`)
       }
     } catch (error) {
       if (options.json && error instanceof LtxError) {

@@ -10,12 +10,17 @@ import {
   openLtx,
   verifyLtx,
 } from './index.ts'
-import { bytesOf, inChunks, mapOf, pagesIn, sourceOf } from './testing/files.ts'
+import { bytesOf, hashes, inChunks, mapOf, pagesIn, sourceOf } from './testing/files.ts'
 import { fileOf, history, imageOf, type Step } from './testing/history.ts'
 
 const runs = { numRuns: 60 }
 const filesOf = (steps: readonly Step[]) => Promise.all(steps.map((step) => fileOf(step)))
 const last = (steps: readonly Step[]) => steps.at(-1) as Step
+
+function expectSame(actual: Uint8Array, wanted: Uint8Array): void {
+  expect(actual.length).toBe(wanted.length)
+  expect(Buffer.compare(actual, wanted)).toBe(0)
+}
 
 /** The same bytes, given in every way a file may be given. */
 function given(bytes: Uint8Array, way: number): LtxInput {
@@ -33,7 +38,7 @@ describe('against a map of pages', () => {
             step.prevCommit > 0 ? { prevCommit: step.prevCommit } : {},
           )
           expect(file.header).toEqual({ ...step.info, noChecksum: true, preApplyChecksum: 0n, nodeId: 0n })
-          expect(await mapOf(file)).toEqual(new Map(step.written.map(({ pgno, data }) => [pgno, data])))
+          expect(hashes(await mapOf(file))).toEqual(hashes(step.written.map(({ pgno, data }) => [pgno, data])))
           expect(file.summary?.pageCount).toBe(step.written.length)
         }
       }),
@@ -46,7 +51,7 @@ describe('against a map of pages', () => {
       fc.asyncProperty(history, fc.nat(), async (steps, way) => {
         const files = (await filesOf(steps)).map((bytes, index) => given(bytes, way + index))
         const image = await bytesOf(databaseOf(await mergeLtxPages(files)))
-        expect(image).toEqual(imageOf(last(steps).after, last(steps).info.pageSize))
+        expectSame(image, imageOf(last(steps).after, last(steps).info.pageSize))
       }),
       runs,
     )
@@ -75,7 +80,7 @@ describe('against a map of pages', () => {
             pageCount: after.commit,
             fileChecksum: merge.summary?.fileChecksum,
           })
-          expect(await pagesIn(merged)).toEqual(new Map([...after.pages].sort(([a], [b]) => a - b)))
+          expect(hashes(await pagesIn(merged))).toEqual(hashes(after.pages))
         },
       ),
       runs,
@@ -91,9 +96,8 @@ describe('against a map of pages', () => {
         const head = await bytesOf(await mergeLtx(files.slice(0, to + 1)))
         // The second begins inside the first: TXIDs from..end after 1..to.
         const inputs = to === files.length - 1 ? [head] : [head, await bytesOf(await mergeLtx(files.slice(from)))]
-        expect(await bytesOf(databaseOf(await mergeLtxPages(inputs)))).toEqual(
-          imageOf(last(steps).after, last(steps).info.pageSize),
-        )
+        const image = await bytesOf(databaseOf(await mergeLtxPages(inputs)))
+        expectSame(image, imageOf(last(steps).after, last(steps).info.pageSize))
       }),
       runs,
     )
@@ -106,7 +110,8 @@ describe('against a map of pages', () => {
         const written = new Map(step.written.map(({ pgno, data }) => [pgno, data]))
         const file = await openLtx(sourceOf(await fileOf(step)))
         const found = await Promise.all(pgnos.map((pgno) => file.page(pgno)))
-        expect(found).toEqual(pgnos.map((pgno) => written.get(pgno)))
+        const none = new Uint8Array(0)
+        for (const [k, pgno] of pgnos.entries()) expectSame(found[k] ?? none, written.get(pgno) ?? none)
       }),
       runs,
     )
@@ -117,9 +122,10 @@ describe('against a map of pages', () => {
     await fc.assert(
       fc.asyncProperty(history, async (steps) => {
         const files = await filesOf(steps)
-        expect(await Promise.all(steps.map((step) => fileOf(step, { kernel })))).toEqual(files)
+        for (const [k, step] of steps.entries())
+          expectSame(await fileOf(step, { kernel }), files[k] ?? new Uint8Array(0))
         const merged = await bytesOf(await mergeLtx(files, { kernel, encoding: 'block' }))
-        expect(merged).toEqual(await bytesOf(await mergeLtx(files, { encoding: 'block' })))
+        expectSame(merged, await bytesOf(await mergeLtx(files, { encoding: 'block' })))
         expect((await verifyLtx(merged, { kernel })).pageCount).toBe(last(steps).after.commit)
       }),
       { numRuns: 25 },

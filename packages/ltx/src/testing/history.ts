@@ -27,18 +27,11 @@ export function contentOf(seed: number, pageSize: number): Uint8Array {
     return (state >>> 13) & 255
   }
   const text = new TextEncoder().encode(`row ${seed} of the table, and so on; `)
-  if (seed % 4 === 1)
-    bytes.forEach((_, at) => {
-      bytes[at] = text[at % text.length] ?? 0
-    })
-  if (seed % 4 === 2)
-    bytes.forEach((_, at) => {
-      bytes[at] = noise()
-    })
-  if (seed % 4 === 3)
-    bytes.forEach((_, at) => {
-      bytes[at] = at % 64 < 32 ? noise() : seed & 255
-    })
+  const kind = seed % 4
+  for (let at = 0; kind > 0 && at < pageSize; at++) {
+    if (kind === 1) bytes[at] = text[at % text.length] ?? 0
+    else bytes[at] = kind === 2 || at % 64 < 32 ? noise() : seed & 255
+  }
   return bytes
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,15 +36,15 @@ export function writeReplica(
   }
 }
 
-/** The database as Litestream's own code restores it from a replica ("hydration": the same merge and checks as its restore). */
-export async function hydrate(extension: string, root: string, scratch: string): Promise<Uint8Array> {
+/** Lets Litestream's own code restore a replica ("hydration": the same merge and checks as its restore); returns the path. */
+export async function hydrate(extension: string, root: string, scratch: string): Promise<string> {
   const path = join(scratch, 'hydrated.db')
   await runSession(extension, scratch, 'hydration complete', undefined, {
     LITESTREAM_REPLICA_URL: `file://${root}`,
     LITESTREAM_HYDRATION_ENABLED: 'true',
     LITESTREAM_HYDRATION_PATH: path,
   })
-  return new Uint8Array(readFileSync(path))
+  return path
 }
 
 /** Lets Litestream write the next file of a replica: one transaction. (A second one in the same session fails in 0.5.17.) */
@@ -76,5 +76,5 @@ async function runSession(
     waitFor,
     ...(sql === undefined ? [] : [sql]),
   ]
-  await run(process.execPath, args, { env, timeout: 50_000 })
+  await run(process.execPath, args, { env, timeout: 100_000 })
 }
