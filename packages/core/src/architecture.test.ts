@@ -45,6 +45,21 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'restore/restore-if-missing',
     'restore/restore-reference',
   ],
+  guard: [
+    ...shared,
+    'catalog',
+    'storage/storage',
+    'spool',
+    'capture/client',
+    'work/client',
+    'work/protocol',
+    'config',
+    'backup/backup-database',
+    'backup/choose-encoding',
+    'backup/run-backup',
+    'restore/restore-reference',
+    'verify/verify-after-backup',
+  ],
   stop: [...shared, 'backup/backup-database', 'storage', 'config'],
 }
 

@@ -2,6 +2,7 @@ import type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
 import type { RestoreAtStart } from './config/config.ts'
 import type { SerializedError } from './errors.ts'
 import type { BackupEvents, EventName, Listener } from './events.ts'
+import type { GuardOptions, GuardResult } from './guard/guard-api.ts'
 import type { Storage } from './storage/storage.ts'
 import type { CheckLevel, VerifyRecord } from './verify/record.ts'
 
@@ -31,6 +32,15 @@ export interface SqliteBackup {
   verify(reference: string, options?: VerifyOptions): Promise<VerifyResult>
   /** Verifies every backup, oldest last; goes on after a failure. */
   verifyAll(options?: VerifyOptions): Promise<readonly VerifyResult[]>
+  /**
+   * Runs a migration under guard: backs up before, compares after, and rolls back when it failed or lost rows.
+   * @throws MigrationRolledBackError; BackupError `MIGRATION_…`, `LOCKED`, and what a backup throws: then nothing was migrated
+   */
+  guard<T>(
+    database: string | undefined,
+    migrate: () => T | Promise<T>,
+    options?: GuardOptions<T>,
+  ): Promise<GuardResult<T>>
   /** How safe the data is, per database and storage. */
   status(options?: StatusOptions): Promise<Status>
   /** What is wrong or could be better, each with a hint. */

@@ -13,6 +13,7 @@ import type { BackupList, CloseOptions, ListBackupsOptions, SqliteBackup } from 
 import { BackupError } from './errors.ts'
 import { createEventBus, type EventBus } from './events.ts'
 import { findBackup } from './find-backup.ts'
+import { guardMigration } from './guard/guard-migration.ts'
 import { planRestoreOf, restoreReference } from './restore/restore-reference.ts'
 import { readStatus } from './status.ts'
 import { startDatabases } from './start/start-databases.ts'
@@ -117,6 +118,8 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
     verify: (reference, options = {}) =>
       calls.run(options.signal, (signal) => verifyReference(context, reference, options, signal)),
     verifyAll: (options = {}) => calls.run(options.signal, (signal) => verifyAll(context, options, signal)),
+    guard: (database, migrate, options = {}) =>
+      calls.run(options.signal, (signal) => guardMigration(context, database, migrate, options, signal)),
     status: (options = {}) =>
       calls.run(options.signal, (signal) => readStatus(context, { ...options, signal, now: context.now() })),
     doctor: (options = {}) => calls.run(options.signal, (signal) => examine(context, signal)),

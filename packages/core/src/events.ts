@@ -1,5 +1,6 @@
 import type { Tier, Trigger } from './catalog/manifest.ts'
 import type { SerializedError } from './errors.ts'
+import type { LostRows } from './guard/guard-api.ts'
 import type { CheckLevel } from './verify/record.ts'
 
 /** What every event carries. */
@@ -69,6 +70,30 @@ export interface BackupEvents {
   }
   /** A newer backup was damaged and an older, good one was restored instead. */
   readonly 'restore.fellBack': EventBase & { readonly id: string; readonly error: SerializedError }
+  /** The backup of before is where it has to be, and the migrator begins. */
+  readonly 'migration.started': EventBase & {
+    readonly pending: readonly string[]
+    readonly backupId: string
+    readonly isBackupReused: boolean
+  }
+  /** Compared with before, and kept. */
+  readonly 'migration.succeeded': EventBase & {
+    readonly applied: readonly string[]
+    readonly backupId: string
+    readonly durationMs: number
+  }
+  /** It failed or lost rows, and the database is again as it was before. */
+  readonly 'migration.rolledBack': EventBase & {
+    readonly pending: readonly string[]
+    readonly lost: readonly LostRows[]
+    readonly reasons: readonly string[]
+    readonly backupId: string
+    /** False: the migrator had undone it by itself. */
+    readonly isRestored: boolean
+    readonly safetyBackup?: string
+  }
+  /** It lost rows and was left as it is: `rowLoss: 'fail'`. */
+  readonly 'migration.failed': EventBase & { readonly pending: readonly string[]; readonly error: SerializedError }
   readonly 'verify.progress': EventBase & {
     readonly id: string
     readonly doneBytes: number

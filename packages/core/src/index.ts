@@ -28,6 +28,8 @@ export {
   serializeError,
 } from './errors.ts'
 export type { BackupEvents, EventName, Logger } from './events.ts'
+export type * from './guard/guard-api.ts'
+export { MigrationRolledBackError } from './guard/migration-rolled-back.ts'
 export { abortedError, orAborted, throwIfAborted, untilAborted } from './storage/abort.ts'
 export { type FilesystemOptions, filesystem } from './storage/filesystem.ts'
 export { assertKey, assertPrefix, compareKeys, isKey } from './storage/key.ts'

@@ -25,11 +25,14 @@ export interface LastBackupOptions extends BackupOptions {
   readonly storeUntil?: AbortSignal
 }
 
+/** What only the engine itself asks for. */
+export type InnerBackupOptions = LastBackupOptions & Pick<RunBackup, 'image' | 'beforeMigration'>
+
 /** One backup of one configured database into the configured storages, with its events. */
 export async function backupDatabase(
   context: EngineContext,
   name: string | undefined,
-  options: LastBackupOptions,
+  options: InnerBackupOptions,
   signal: AbortSignal,
 ): Promise<BackupResult> {
   const { bus, config } = context
@@ -67,7 +70,7 @@ export async function backupDatabase(
       storages,
       tier: tier === 'scheduled' ? (at) => scheduledTier(storages, database.name, at, signal) : tier,
       trigger,
-      ...pick(options, ['name', 'actor', 'job']),
+      ...pick(options, ['name', 'actor', 'job', 'image', 'beforeMigration']),
       ...(await settingsOf(context, spoolDir)),
       lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
       ifChanged: options.ifChanged ?? false,

@@ -1,0 +1,83 @@
+import type { ImageSurvey, SurveyedTable } from '../work/protocol.ts'
+import type { LostRows } from './guard-api.ts'
+
+export interface SurveyDifference {
+  readonly lost: readonly LostRows[]
+  /** Tables whose rows are in a table of another name now. */
+  readonly moved: readonly { readonly from: string; readonly to: string }[]
+  /** Tables that cannot be counted without the app, on either side. */
+  readonly uncounted: readonly string[]
+  /** Rows that refer to nothing and did not before, by `child → parent`. */
+  readonly newViolations: Readonly<Record<string, { readonly before: number; readonly after: number }>>
+  /** What SQLite's integrity check says and did not say before. */
+  readonly newDamage: readonly string[]
+  /** Tables that have more rows than before. */
+  readonly grown: readonly string[]
+}
+
+/** What a migration made of a database: two surveys side by side. The tables of `bookkeeping` are the migrator's own. */
+export function compareSurveys(
+  before: ImageSurvey,
+  after: ImageSurvey,
+  bookkeeping: readonly string[],
+): SurveyDifference {
+  const isOurs = ([name]: [string, unknown]): boolean => !bookkeeping.includes(name)
+  const old = Object.entries(before.tables).filter(isOurs)
+  const moves = findMoves(before, after)
+  const lost: LostRows[] = []
+  const uncounted: string[] = []
+  const grown: string[] = []
+  for (const [table, { rows }] of old) {
+    const now = after.tables[moves.get(table) ?? table]
+    const left = now === undefined ? 0 : now.rows
+    if (rows === null || left === null) uncounted.push(table)
+    else if (left < rows) lost.push({ table, before: rows, after: left })
+    else if (left > rows) grown.push(table)
+  }
+  for (const [reference, count] of Object.entries(before.references)) {
+    const left = after.references[reference]
+    const [table = '', column = ''] = splitReference(reference, before)
+    // Rows that are gone have taken their references with them.
+    if (left === undefined || left >= count || lost.some((each) => each.table === table)) continue
+    lost.push({ table, column, before: count, after: left })
+  }
+  return {
+    lost,
+    moved: [...moves].map(([from, to]) => ({ from, to })),
+    uncounted,
+    newViolations: Object.fromEntries(
+      Object.entries(after.violations)
+        .map(([key, count]) => [key, { before: before.violations[key] ?? 0, after: count }] as const)
+        .filter(([, counts]) => counts.after > counts.before),
+    ),
+    newDamage: after.outcome === 'damaged' ? after.messages.filter((each) => !before.messages.includes(each)) : [],
+    grown,
+  }
+}
+
+/** Tables that are gone, and a new table for each that has all their columns and at least as many rows. */
+function findMoves(before: ImageSurvey, after: ImageSurvey): ReadonlyMap<string, string> {
+  const moves = new Map<string, string>()
+  const isGone = ([name]: [string, SurveyedTable]): boolean => after.tables[name] === undefined
+  const isNew = ([name]: [string, SurveyedTable]): boolean => before.tables[name] === undefined
+  const candidates = Object.entries(after.tables).filter(isNew)
+  for (const [from, { rows, columns }] of Object.entries(before.tables).filter(isGone)) {
+    const fits = candidates.filter(
+      ([to, table]) =>
+        ![...moves.values()].includes(to) &&
+        columns.every((column) => table.columns.includes(column)) &&
+        rows !== null &&
+        table.rows !== null &&
+        table.rows >= rows,
+    )
+    const best = fits.find(([, table]) => table.rows === rows) ?? fits[0]
+    if (best !== undefined) moves.set(from, best[0])
+  }
+  return moves
+}
+
+/** `table.column`, where either may have a dot. */
+function splitReference(reference: string, { tables }: ImageSurvey): readonly string[] {
+  const table = Object.keys(tables).find((name) => reference.startsWith(`${name}.`)) ?? ''
+  return [table, reference.slice(table.length + 1)]
+}
