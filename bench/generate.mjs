@@ -80,5 +80,8 @@ export function database(megabytes, { journalMode = 'wal', pageSize = 4096 } = {
   return path
 }
 
-if (import.meta.filename === process.argv[1])
-  console.log(database(Number(process.argv[2] ?? 500), { journalMode: process.argv[3] }))
+if (import.meta.filename === process.argv[1]) {
+  const megabytes = Number(process.argv[2] ?? 500)
+  if (!(megabytes > 0)) throw new Error('usage: node generate.mjs [megabytes] [wal|delete]')
+  console.log(database(megabytes, { journalMode: process.argv[3] }))
+}

@@ -15,6 +15,14 @@ export interface SafetyCopy {
   readonly actor?: string | undefined
 }
 
+export interface StoredSafetyCopy {
+  /** Its id as a backup, once it is in the storages. */
+  readonly id?: string
+  /** The raw image is no longer needed: it is a backup, or waits in the spool as one. */
+  readonly isPacked: boolean
+  readonly warnings: readonly string[]
+}
+
 /**
  * Makes what a restore replaced a backup of tier `pre-restore`. The restore is done by now, so nothing here may fail it:
  * what cannot be stored stays on local disk, and the warning says where.
@@ -23,7 +31,7 @@ export async function storeSafetyCopy(
   context: EngineContext,
   copy: SafetyCopy,
   signal: AbortSignal,
-): Promise<{ readonly id?: string; readonly warnings: readonly string[] }> {
+): Promise<StoredSafetyCopy> {
   try {
     const { id, warnings } = await runBackup(
       {
@@ -43,18 +51,20 @@ export async function storeSafetyCopy(
       context.capture,
     )
     await removeImage(copy.path)
-    return { id, warnings }
+    return { id, isPacked: true, warnings }
   } catch (error) {
     if (isBackupError(error, 'BACKUP_FAILED')) {
       // Packed and kept in the spool: the next backup brings it to the storages.
       await removeImage(copy.path)
       return {
+        isPacked: true,
         warnings: [
           `What was there before is kept in ${copy.spoolDir} and goes up with the next backup. ${error.message}`,
         ],
       }
     }
     return {
+      isPacked: false,
       warnings: [`What was there before is kept in ${copy.path}, but could not be made a backup: ${messageOf(error)}`],
     }
   }

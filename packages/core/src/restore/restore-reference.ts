@@ -13,7 +13,7 @@ import { throttled } from '../progress.ts'
 import { openSpool, temporarySpoolDir } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
 import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
-import { recoverRestore } from './leftovers.ts'
+import { forgetRestoreFiles, recoverRestore } from './leftovers.ts'
 import { planRestore } from './plan-restore.ts'
 import { type RestoreEvent, restoreDatabase } from './restore-database.ts'
 
@@ -38,7 +38,7 @@ export async function restoreReference(
   signal: AbortSignal,
 ): Promise<RestoreResult> {
   const found = await findBackup(context, reference, options, signal)
-  return restoreFound(context, found, options, signal)
+  return context.inUse.during(found.value.manifest.id, () => restoreFound(context, found, options, signal))
 }
 
 export interface RestoreFoundOptions extends RestoreOptions {
@@ -104,6 +104,8 @@ export async function restoreFound(
       )
       warnings.push(...kept.warnings)
       safetyBackup = kept.id ?? safetyBackup
+      // A copy that could not even be packed stays on record: the next restore here tries again.
+      if (kept.isPacked) await forgetRestoreFiles(spoolDir)
     }
     if (mode === 'in-place' && options.mustBeMissing !== true) {
       warnings.push(
