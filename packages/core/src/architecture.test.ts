@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 const src = import.meta.dirname
 
 /** What the verbs share: the engine's context and API, next to the rooms. */
-const shared = ['context', 'engine-api', 'engine-facts', 'find-backup', 'progress']
+const shared = ['context', 'engine-api', 'engine-facts', 'find-backup', 'in-use', 'progress']
 
 /** Which rooms a room may import from, besides itself. `errors` and `events` may be imported by all. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
@@ -45,6 +45,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'restore/restore-if-missing',
     'restore/restore-reference',
   ],
+  monitor: [...shared, 'catalog', 'storage', 'spool', 'config', 'notify'],
+  notify: ['config'],
+  prune: [...shared, 'backup/pending', 'catalog', 'storage', 'spool', 'config'],
+  schedule: [...shared, 'backup', 'catalog', 'storage', 'spool', 'config', 'monitor', 'prune', 'verify'],
   guard: [
     ...shared,
     'catalog',

@@ -4,6 +4,7 @@ import type { NamedStorage } from './catalog/first-answering.ts'
 import type { ResolvedConfig, ResolvedDatabase } from './config/config.ts'
 import { BackupError } from './errors.ts'
 import type { EventBase, EventBus } from './events.ts'
+import type { InUse } from './in-use.ts'
 import { spaceOf } from './spool/space.ts'
 import type { WorkClient } from './work/client.ts'
 
@@ -16,6 +17,8 @@ export interface EngineContext {
   readonly capture: CaptureClient
   readonly work: WorkClient
   readonly now: () => Date
+  /** Backups that are being read: no prune takes them away. */
+  readonly inUse: InUse
 }
 
 /** The database of this name, or the only one. @throws BackupError `USAGE` */

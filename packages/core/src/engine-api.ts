@@ -41,6 +41,25 @@ export interface SqliteBackup {
     migrate: () => T | Promise<T>,
     options?: GuardOptions<T>,
   ): Promise<GuardResult<T>>
+  /**
+   * Deletes what no rule of `retention` keeps. The first deletion under a policy is announced a day ahead, unless `now`.
+   * A storage that fails is in the result; the others go on.
+   */
+  prune(database?: string, options?: PruneOptions): Promise<PruneResult>
+  /** Exempts a backup from pruning, in every storage that has it. @throws BackupError `BACKUP_NOT_FOUND` */
+  keep(reference: string, options?: KeepOptions): Promise<KeepResult>
+  /** Gives a backup back to the retention policy. @throws BackupError `BACKUP_NOT_FOUND` */
+  unkeep(reference: string, options?: FromOptions): Promise<KeepResult>
+  /**
+   * Starts what goes on by itself once the app runs: stores what the last stop left in the spool, looks whether a storage
+   * has something newer, and then follows the schedules: the jobs, a daily prune when `retention` is stated, a daily check
+   * of the newest backup. It waits for none of that. Once is enough; `stop` or `close` ends it, and none of it keeps an app
+   * alive.
+   * @throws BackupError `USAGE` after a restore that failed
+   */
+  start(options?: StartOptions): Promise<void>
+  /** Ends the schedules, and waits for the runs that have begun. They cannot be started again. */
+  stop(): Promise<void>
   /** How safe the data is, per database and storage. */
   status(options?: StatusOptions): Promise<Status>
   /** What is wrong or could be better, each with a hint. */
@@ -85,12 +104,17 @@ export interface BackupOptions {
   readonly to?: readonly string[]
   /** Do nothing when the database is as it was at the last backup. @default false */
   readonly ifChanged?: boolean
+  /** Whether all storages must take it. @default `require` of the config */
+  readonly require?: 'all' | 'any'
   /** How long to wait for another run on the same database, in ms. @default 60000 */
   readonly lockWaitMs?: number
   /** Says what would be done, and does nothing. */
   readonly dryRun?: boolean
   readonly signal?: AbortSignal
 }
+
+/** `awake`: schedules run. `unchanged`: they looked, and the newest backup is still the database. `asleep`: cleanly stopped, likewise. */
+export type BeatState = 'awake' | 'unchanged' | 'asleep'
 
 export interface StorageOutcome {
   readonly storage: string
@@ -215,8 +239,83 @@ export interface VerifyResult {
   readonly record: VerifyRecord
 }
 
+export interface PruneOptions {
+  /** Only this storage. @default all */
+  readonly from?: string
+  /** Says what would be deleted, and deletes nothing. */
+  readonly dryRun?: boolean
+  /** Does not wait for the day of notice: somebody has seen the plan and said yes. @default false */
+  readonly now?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Why a backup stays. The first ones hold whatever the policy says. */
+export type KeepReason =
+  | 'newest'
+  | 'newest-checked'
+  | 'kept'
+  | 'fork'
+  | 'in-use'
+  | 'future'
+  | 'no-retention'
+  | 'keep-last'
+  | 'tier-age'
+  | 'tier-count'
+
+/** Why a backup goes. */
+export type RemoveReason = 'too-old' | 'too-many' | 'tier-keeps-none'
+
+export interface PruneResult {
+  readonly database: string
+  readonly storages: readonly StoragePrune[]
+}
+
+export interface StoragePrune {
+  readonly storage: string
+  /**
+   * `nothing`: all may stay. `planned`: with `dryRun`. `announced`: deleted after `deletesFrom`. `off`: no `retention` is
+   * stated. `failed`: see `error`; what was deleted until then is in `deleted`.
+   */
+  readonly outcome: 'nothing' | 'planned' | 'announced' | 'deleted' | 'off' | 'failed'
+  /** What no rule keeps, newest first. */
+  readonly remove: readonly PruneEntry[]
+  /** Bodies that a killed run left behind. */
+  readonly orphans: { readonly count: number; readonly sizeBytes: number }
+  readonly kept: { readonly count: number; readonly sizeBytes: number }
+  /** How many stay for which reason; a backup may have several. */
+  readonly keptBy: Readonly<Partial<Record<KeepReason, number>>>
+  readonly deleted: { readonly count: number; readonly sizeBytes: number }
+  /** ISO 8601, UTC. */
+  readonly deletesFrom?: string
+  readonly error?: SerializedError
+}
+
+export interface PruneEntry {
+  readonly id: string
+  readonly created: string
+  readonly tier: Tier
+  readonly storedSizeBytes: number
+  readonly reasons: readonly RemoveReason[]
+}
+
+export interface KeepOptions extends FromOptions {
+  readonly reason?: string
+  readonly actor?: string
+}
+
+export interface KeepResult {
+  readonly id: string
+  /** Every storage that has the backup. */
+  readonly storages: readonly StorageOutcome[]
+}
+
+export interface StartOptions {
+  /** Names of jobs. @default all */
+  readonly jobs?: readonly string[]
+}
+
 export interface StatusOptions {
-  /** Older than this is unhealthy, in ms. */
+  /** Older than this is unhealthy, in ms. @default `health.maxAge` of the config */
   readonly maxAgeMs?: number
   readonly from?: string
   readonly database?: string
@@ -227,11 +326,15 @@ export interface Status {
   readonly healthy: boolean
   readonly at: string
   readonly databases: readonly DatabaseStatus[]
+  /** What should be known though nothing is wrong with a backup. */
+  readonly warnings: readonly string[]
 }
 
 export interface DatabaseStatus {
   readonly database: string
   readonly storages: readonly StorageStatus[]
+  /** The next run of a job, if the app's schedules run. */
+  readonly next?: { readonly job: string; readonly at: string }
 }
 
 export interface StorageStatus {
@@ -247,6 +350,8 @@ export interface StorageStatus {
     readonly verifiedAt?: string
   }
   readonly offsite: boolean
+  /** The last sign of life beside the backups themselves. */
+  readonly beat?: { readonly at: string; readonly state: BeatState }
   readonly fork?: readonly string[]
   /** Why it is not healthy, or what should be known. */
   readonly problems: readonly string[]

@@ -1,4 +1,4 @@
-import { backupDatabase } from './backup/backup-database.ts'
+import { backupDatabase, pick } from './backup/backup-database.ts'
 import { createCaptureClient } from './capture/client.ts'
 import { firstAnswering, type NamedStorage } from './catalog/first-answering.ts'
 import { listBackupPage } from './catalog/list-backups.ts'
@@ -14,9 +14,17 @@ import { BackupError } from './errors.ts'
 import { createEventBus, type EventBus } from './events.ts'
 import { findBackup } from './find-backup.ts'
 import { guardMigration } from './guard/guard-migration.ts'
+import { createInUse } from './in-use.ts'
+import { createHeartbeat } from './notify/heartbeat.ts'
+import { keepBackup, unkeepBackup } from './prune/keep-backup.ts'
+import { pruneDatabase } from './prune/prune-database.ts'
 import { planRestoreOf, restoreReference } from './restore/restore-reference.ts'
-import { readStatus } from './status.ts'
+import { createSchedules } from './schedule/create-schedules.ts'
+import { systemTimer, type Timer } from './schedule/timer.ts'
+import { shareEngine } from './shared-engine.ts'
+import { lookAround, storeLeftBehind } from './start/look-around.ts'
 import { startDatabases } from './start/start-databases.ts'
+import { readStatus } from './status.ts'
 import { backupBeforeStop } from './stop/backup-before-stop.ts'
 import { within } from './stop/within.ts'
 import { withRetry } from './storage/with-retry.ts'
@@ -37,12 +45,31 @@ import { createWorkClient } from './work/client.ts'
  *
  * @throws BackupError `CONFIG_INVALID`
  */
-export async function openBackup(config: Config = {}): Promise<SqliteBackup> {
-  return createEngine(await resolveConfig({ config }))
+export async function openBackup(config?: Config, options: OpenOptions = {}): Promise<SqliteBackup> {
+  const resolved = await resolveConfig({ config })
+  return options.shared ? shareEngine(resolved, () => createEngine(resolved)) : createEngine(resolved)
+}
+
+export interface OpenOptions {
+  /**
+   * The engine of this process for these database files, if one is open already: for dev servers, which load your modules
+   * again and again, and beside `@sqlite-backup/core/boot`. @default false
+   */
+  readonly shared?: boolean
+}
+
+export interface EngineOptions {
+  /** The clock of schedules and of whatever has an age. @default the machine's */
+  readonly timer?: Timer
+  /** For jitter. @default Math.random */
+  readonly random?: () => number
 }
 
 /** The engine of a configuration whose every value is decided: what the CLI uses. */
-export function createEngine(config: ResolvedConfig): SqliteBackup {
+export function createEngine(
+  config: ResolvedConfig,
+  { timer = systemTimer, random = Math.random }: EngineOptions = {},
+): SqliteBackup {
   const bus = createEventBus(config.log)
   const profile = config.profile.name
   const context: EngineContext = {
@@ -51,18 +78,30 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
     bus,
     capture: createCaptureClient({ profile }),
     work: createWorkClient({ profile }),
-    now: () => new Date(),
+    now: () => new Date(timer.now()),
+    inUse: createInUse(),
   }
   const calls = createCalls()
+  const schedules = createSchedules(context, { timer, random, run: (task) => calls.run(undefined, task) })
+  const heartbeat =
+    config.notify.heartbeat === undefined
+      ? undefined
+      : createHeartbeat(config.notify.heartbeat, { bus, ...pick(config, ['log']) })
   let isWhole = true
+  let hasStarted = false
   let closed: Promise<void> | undefined
 
   async function close({ backup = false, deadlineMs = config.stop.deadline.ms }: CloseOptions): Promise<void> {
     const began = performance.now()
     const left = (): number => deadlineMs - (performance.now() - began)
     calls.refuse()
-    if (backup !== false && config.stop.backup !== false && isWhole) await backupBeforeStop(context, deadlineMs)
+    schedules.end()
+    if (backup !== false && config.stop.backup !== false && isWhole) {
+      await backupBeforeStop(context, deadlineMs)
+      await schedules.fallAsleep(AbortSignal.timeout(Math.max(0, Math.ceil(left()))))
+    }
     await calls.finish(left())
+    await heartbeat?.close(left())
     // Children leave by themselves once we are gone: nobody waits for one that is slow, nor for a storage.
     await within(
       Promise.all([context.capture.close(), ...config.storages.map(({ storage }) => storage.close?.())]),
@@ -123,6 +162,29 @@ export function createEngine(config: ResolvedConfig): SqliteBackup {
     status: (options = {}) =>
       calls.run(options.signal, (signal) => readStatus(context, { ...options, signal, now: context.now() })),
     doctor: (options = {}) => calls.run(options.signal, (signal) => examine(context, signal)),
+    prune: (database, options = {}) =>
+      calls.run(options.signal, (signal) => pruneDatabase(context, database, options, signal)),
+    keep: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => keepBackup(context, reference, options, signal)),
+    unkeep: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => unkeepBackup(context, reference, options, signal)),
+    async start(options = {}) {
+      if (!isWhole) throw new BackupError('USAGE', 'The restore did not end well, so no schedule may start.')
+      if (hasStarted || !config.enabled) return
+      hasStarted = true
+      // What goes on beside the app; a close ends it.
+      for (const database of config.databases) {
+        void calls.run(undefined, async (signal) => {
+          await storeLeftBehind(context, database, signal)
+          await lookAround(context, database, signal)
+        })
+      }
+      schedules.start(options)
+    },
+    async stop() {
+      schedules.end()
+      await schedules.settled()
+    },
     on: bus.on,
     onAny: bus.onAny,
     close(options = {}) {

@@ -29,6 +29,8 @@ export interface BackupEvents {
   readonly 'backup.failed': EventBase & { readonly error: SerializedError; readonly id?: string }
   /** It is whole in the spool, and goes up to these storages with a later run or start. */
   readonly 'backup.kept': EventBase & { readonly id: string; readonly storages: readonly string[] }
+  /** Nothing had changed since the backup with this id, so none was made. */
+  readonly 'backup.unchanged': EventBase & { readonly id: string; readonly trigger: Trigger }
   /** One storage could not take it. The run may still succeed elsewhere. */
   readonly 'storage.failed': EventBase & {
     readonly storage: string
@@ -70,6 +72,24 @@ export interface BackupEvents {
   }
   /** A newer backup was damaged and an older, good one was restored instead. */
   readonly 'restore.fellBack': EventBase & { readonly id: string; readonly error: SerializedError }
+  /** What will be deleted from a storage, at once or, when announced, at `deletesFrom`. */
+  readonly 'prune.planned': EventBase & {
+    readonly storage: string
+    readonly remove: number
+    readonly removeSizeBytes: number
+    readonly keep: number
+    readonly deletesFrom?: string
+  }
+  readonly 'prune.succeeded': EventBase & {
+    readonly storage: string
+    readonly deleted: number
+    readonly deletedSizeBytes: number
+  }
+  readonly 'prune.failed': EventBase & {
+    readonly storage: string
+    readonly deleted: number
+    readonly error: SerializedError
+  }
   /** The backup of before is where it has to be, and the migrator begins. */
   readonly 'migration.started': EventBase & {
     readonly pending: readonly string[]

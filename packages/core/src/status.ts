@@ -6,22 +6,32 @@ import { listDatabases } from './catalog/list-databases.ts'
 import { readLineage } from './catalog/read-lineage.ts'
 import { listRecords } from './catalog/records.ts'
 import { summarizeRecords } from './catalog/summarize-records.ts'
-import type { ResolvedDatabase } from './config/config.ts'
+import type { ResolvedDatabase, ResolvedJob } from './config/config.ts'
 import type { EngineContext } from './context.ts'
 import type { DatabaseStatus, Status, StatusOptions, StorageStatus } from './engine-api.ts'
 import { messageOf } from './errors.ts'
+import { type Beat, readBeats } from './monitor/beat.ts'
+import { judgeFreshness } from './monitor/judge-freshness.ts'
+import { warningsOf } from './monitor/warnings.ts'
+import { slotAfter } from './schedule/slot-times.ts'
 
 /** Asks every storage how safe each database is. A storage that does not answer is a problem, not an exception. */
 export async function readStatus(
   { config, storages: all }: Pick<EngineContext, 'config' | 'storages'>,
   options: StatusOptions & { readonly now: Date },
 ): Promise<Status> {
+  const { maxAgeMs = config.health.maxAgeMs, now } = options
   const databases = await Promise.all(
     (await databasesAskedFor({ config, storages: all }, options)).map(async (database): Promise<DatabaseStatus> => {
       const storages = all.filter((each) => options.from === undefined || each.name === options.from)
       return {
         database: database.name,
-        storages: await Promise.all(storages.map((storage) => statusOf(database, storage, options))),
+        storages: await Promise.all(
+          storages.map((storage) =>
+            statusOf(database, storage, { ...options, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) }),
+          ),
+        ),
+        ...nextRunOf(config.jobs, database.name, now),
       }
     }),
   )
@@ -30,6 +40,7 @@ export async function readStatus(
     healthy: reports.length > 0 && reports.every((each) => each.healthy),
     at: options.now.toISOString(),
     databases,
+    warnings: warningsOf(config),
   }
 }
 
@@ -57,14 +68,21 @@ async function statusOf(
   try {
     const newest = await findNewest(storage, database.name, { signal })
     if (newest === undefined) return { storage: name, healthy: false, offsite, problems: ['There is no backup.'] }
-    const [records, lineage] = await Promise.all([
+    const [records, lineage, beats] = await Promise.all([
       listRecords(storage, newest, { signal }),
       readLineage(storage, database.name, { signal }),
+      readBeats(storage, database.name, { signal }),
     ])
     const { level = 'stored', verifiedAt, isBad } = summarizeRecords(records)
     const ageMs = Math.max(0, now.getTime() - newest.created.getTime())
-    if (maxAgeMs !== undefined && ageMs > maxAgeMs) {
-      problems.push(`The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)}.`)
+    const { asOf, isAsleep } = judgeFreshness(newest, beats, now)
+    const knownMs = now.getTime() - asOf.getTime()
+    if (maxAgeMs !== undefined && knownMs > maxAgeMs && !isAsleep) {
+      problems.push(
+        asOf > newest.created
+          ? `Nothing was heard for ${inWords(knownMs)}, and it may be ${inWords(maxAgeMs)}.`
+          : `The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)}.`,
+      )
     }
     if (isBad) problems.push('The newest backup failed verification.')
     const fork = lineage.rivals.length > 0 ? lineage.rivals : undefined
@@ -74,6 +92,7 @@ async function statusOf(
       storage: name,
       healthy,
       offsite,
+      ...beatOf(beats),
       newest: {
         id: newest.id,
         created: newest.created.toISOString(),
@@ -90,6 +109,25 @@ async function statusOf(
     signal?.throwIfAborted()
     return { storage: name, healthy: false, offsite, problems: [messageOf(error)] }
   }
+}
+
+/** What the last sign of life says. */
+function beatOf(beats: readonly Beat[]): Pick<StorageStatus, 'beat'> {
+  const last = beats.reduce<Beat | undefined>((a, b) => (a === undefined || b.at > a.at ? b : a), undefined)
+  return last === undefined ? {} : { beat: { at: last.at, state: last.state } }
+}
+
+function nextRunOf(jobs: readonly ResolvedJob[], database: string, now: Date): Pick<DatabaseStatus, 'next'> {
+  const next = jobs
+    .filter(({ databases }) => databases.includes(database))
+    .map(({ name, schedule }) => ({ job: name, atMs: slotAfter(schedule, now.getTime()) ?? Number.POSITIVE_INFINITY }))
+    .reduce<{ readonly job: string; readonly atMs: number } | undefined>(
+      (a, b) => (a && a.atMs <= b.atMs ? a : b),
+      undefined,
+    )
+  return next === undefined || next.atMs === Number.POSITIVE_INFINITY
+    ? {}
+    : { next: { job: next.job, at: new Date(next.atMs).toISOString() } }
 }
 
 function inWords(ms: number): string {

@@ -2,6 +2,7 @@ import { chooseTier } from '../catalog/choose-tier.ts'
 import { findNewest } from '../catalog/find-newest.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
 import type { Lineage, Tier } from '../catalog/manifest.ts'
+import { markTip } from '../catalog/mark-tips.ts'
 import { assertBackupName } from '../catalog/names.ts'
 import { listRecords } from '../catalog/records.ts'
 import { summarizeRecords } from '../catalog/summarize-records.ts'
@@ -72,6 +73,7 @@ export async function backupDatabase(
       trigger,
       ...pick(options, ['name', 'actor', 'job', 'image', 'beforeMigration']),
       ...(await settingsOf(context, spoolDir)),
+      ...pick(options, ['require']),
       lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
       ifChanged: options.ifChanged ?? false,
       signal,
@@ -89,6 +91,7 @@ export async function backupDatabase(
       },
     }
     const result = await runBackup(run, context.capture)
+    if (result.outcome === 'unchanged') bus.emit('backup.unchanged', { ...event(), id: result.id, trigger })
     if (result.manifest !== undefined) {
       const { id, plain, stored } = result.manifest
       bus.emit('backup.succeeded', {
@@ -122,7 +125,10 @@ export async function backupDatabase(
   async function warnOfForks(storage: NamedStorage, mine: Lineage): Promise<void> {
     try {
       const tips = await checkLineage(storage, database.name, mine, { signal })
-      if (tips !== undefined) bus.emit('lineage.forked', { ...event(), storage: storage.name, tips })
+      if (tips === undefined) return
+      bus.emit('lineage.forked', { ...event(), storage: storage.name, tips })
+      // The end of the other branch: however old it gets, no prune takes it.
+      if (tips[0] !== undefined) await markTip(storage.storage, database.name, tips[0], { now: context.now(), signal })
     } catch (error) {
       // A storage that cannot be asked will say so when the backup is put there.
       if (isBackupError(error, 'ENVIRONMENT_MISMATCH') || isBackupError(error, 'ABORTED')) throw error

@@ -16,13 +16,14 @@ export type RecordEntry =
       readonly at: Date
       readonly key: string
     }
-  | { readonly kind: 'keep'; readonly id: string; readonly key: string }
+  /** `keep`: exempt from pruning. `tip`: the end of one of two branches, which is likewise. */
+  | { readonly kind: 'keep' | 'tip'; readonly id: string; readonly key: string }
 
 type BackupRef = Pick<BackupEntry, 'database' | 'created' | 'id'>
 
 const pattern = new RegExp(
   `^([^/]+)/records/\\d{4}/\\d{2}/\\d{2}/(\\d{8}T\\d{6}\\.\\d{3}Z)-(${randomPattern})/` +
-    `(?:(keep)|(\\d{8}T\\d{6}\\.\\d{3}Z)-verify-(stored|checked|proven)-(ok|failed))\\.json$`,
+    `(?:(keep|tip)|(\\d{8}T\\d{6}\\.\\d{3}Z)-verify-(stored|checked|proven)-(ok|failed))\\.json$`,
 )
 
 export function recordsFolder(database: string): string {
@@ -38,6 +39,10 @@ export function keepKey(backup: BackupRef): string {
   return `${backupRecordsFolder(backup)}keep.json`
 }
 
+export function tipKey(backup: BackupRef): string {
+  return `${backupRecordsFolder(backup)}tip.json`
+}
+
 /** A new key for each verification, so that a storage that never replaces anything takes it too. */
 export function verifyKey(
   backup: BackupRef,
@@ -48,13 +53,13 @@ export function verifyKey(
 
 /** What the key of a record says; undefined when it is none. */
 export function parseRecordKey(key: string): RecordEntry | undefined {
-  const [, folder = '', stamp = '', random = '', keep, verified = '', level, outcome] = pattern.exec(key) ?? []
+  const [, folder = '', stamp = '', random = '', marker, verified = '', level, outcome] = pattern.exec(key) ?? []
   const created = parseTimeStamp(stamp)
   if (created === undefined || unescapeName(folder) === undefined) return undefined
   const id = idOf({ created, random })
   if (!key.includes(`/${stampText(created, id)}/`) || !key.startsWith(dayFolder(`${folder}/records/`, created)))
     return undefined
-  if (keep !== undefined) return { kind: 'keep', id, key }
+  if (marker !== undefined) return { kind: marker === 'tip' ? 'tip' : 'keep', id, key }
   const at = parseTimeStamp(verified)
   if (at === undefined) return undefined
   return { kind: 'verify', id, level: level as CheckLevel, outcome: outcome as 'ok' | 'failed', at, key }

@@ -10,6 +10,7 @@ import {
   parseRecordKey,
   type RecordEntry,
   recordsFolder,
+  tipKey,
   verifyKey,
 } from './record-keys.ts'
 
@@ -63,6 +64,22 @@ export async function putKeepMarker(
 /** Gives a backup back to the retention policy. */
 export async function deleteKeepMarker(storage: Storage, backup: BackupRef, options: CallOptions = {}): Promise<void> {
   await storage.delete([keepKey(backup)], options)
+}
+
+/** Says that a backup is the end of a branch of a fork: what was newest when somebody else went on from an older one. */
+export async function putTipMarker(
+  storage: Storage,
+  backup: BackupRef,
+  marker: Pick<KeepMarker, 'at'>,
+  options: CallOptions = {},
+): Promise<void> {
+  const bytes = Buffer.from(`${JSON.stringify({ format: 1, ...marker }, null, 2)}\n`)
+  await storage.put(tipKey(backup), bytesBody(bytes), { ...options, contentType: 'application/json' })
+}
+
+/** For a branch that somebody went on with, or that nobody wants any more. */
+export async function deleteTipMarker(storage: Storage, backup: BackupRef, options: CallOptions = {}): Promise<void> {
+  await storage.delete([tipKey(backup)], options)
 }
 
 /** @throws BackupError `OBJECT_MISSING` when the backup is not kept, `MANIFEST_INVALID` */

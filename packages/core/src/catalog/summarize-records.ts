@@ -12,11 +12,14 @@ export interface RecordSummary {
   /** It failed, and has not passed a check as deep as that since. */
   readonly isBad: boolean
   readonly isKept: boolean
+  /** The end of one of two branches. */
+  readonly isTip: boolean
 }
 
 /** What is known about a backup, from the keys of its records. */
 export function summarizeRecords(records: readonly RecordEntry[]): RecordSummary {
   const isKept = records.some(({ kind }) => kind === 'keep')
+  const isTip = records.some(({ kind }) => kind === 'tip')
   const checks = records.filter((record) => record.kind === 'verify').sort((a, b) => a.at.getTime() - b.at.getTime())
   const depth = (level: CheckLevel): number => levels.indexOf(level)
   const isBad = checks.some(
@@ -28,6 +31,6 @@ export function summarizeRecords(records: readonly RecordEntry[]): RecordSummary
     ? undefined
     : levels.findLast((level) => checks.some((each) => each.level === level && each.outcome === 'ok'))
   const passed = checks.findLast(({ level, outcome }) => level === deepest && outcome === 'ok')
-  if (deepest === undefined || passed?.kind !== 'verify') return { isBad, isKept }
-  return { level: deepest, verifiedAt: passed.at, isBad, isKept }
+  if (deepest === undefined || passed?.kind !== 'verify') return { isBad, isKept, isTip }
+  return { level: deepest, verifiedAt: passed.at, isBad, isKept, isTip }
 }

@@ -9,6 +9,8 @@ import type { ByteRange, ObjectFacts, Storage } from './storage.ts'
 export interface MemoryOptions {
   /** @default 'memory' */
   readonly name?: string
+  /** Its clock. @default the machine's */
+  readonly now?: () => Date
 }
 
 interface StoredObject extends ObjectFacts {
@@ -27,7 +29,7 @@ const CHUNK_BYTES = 256 * 1024
  * const storage = memory()
  * await storage.put('app/hello.txt', bytesBody(Buffer.from('hello')))
  */
-export function memory({ name = 'memory' }: MemoryOptions = {}): Storage {
+export function memory({ name = 'memory', now = () => new Date() }: MemoryOptions = {}): Storage {
   const objects = new Map<string, StoredObject>()
   let sortedKeys: readonly string[] | undefined
 
@@ -61,7 +63,7 @@ export function memory({ name = 'memory' }: MemoryOptions = {}): Storage {
       }
       const etag = randomBytes(8).toString('hex')
       const bytes = Buffer.concat(chunks)
-      objects.set(key, { bytes, sizeBytes: bytes.length, etag, modified: new Date(), metadata: { ...metadata } })
+      objects.set(key, { bytes, sizeBytes: bytes.length, etag, modified: now(), metadata: { ...metadata } })
       sortedKeys = undefined
       return { sizeBytes: bytes.length, etag }
     },

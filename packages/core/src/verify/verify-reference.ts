@@ -58,7 +58,7 @@ export async function verifyFound(
   level: CheckLevel,
   signal: AbortSignal,
 ): Promise<VerifyResult> {
-  const { bus, config, work } = context
+  const { bus, config, inUse, work } = context
   const { id } = manifest
   const event = runOf(context, manifest.database)
   const { sizeBytes: totalBytes } = level === 'proven' ? manifest.plain : manifest.stored
@@ -66,19 +66,23 @@ export async function verifyFound(
     bus.emit('verify.progress', { ...event(), id, ...progress }),
   )
   const scratchDir = await scratchDirOf(context, manifest.database)
-  const record = await verifyBackup({
-    storage,
-    manifest,
-    level,
-    work,
-    keys: await revealKeys(config),
-    scratchDir,
-    reserveBytes: await reserveBytesOf(config, scratchDir),
-    inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
-    now: context.now,
-    signal,
-    onProgress: (doneBytes) => report('', { doneBytes, totalBytes }),
-  })
+  const keys = await revealKeys(config)
+  const reserveBytes = await reserveBytesOf(config, scratchDir)
+  const record = await inUse.during(id, () =>
+    verifyBackup({
+      storage,
+      manifest,
+      level,
+      work,
+      keys,
+      scratchDir,
+      reserveBytes,
+      inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
+      now: context.now,
+      signal,
+      onProgress: (doneBytes) => report('', { doneBytes, totalBytes }),
+    }),
+  )
   await putVerifyRecord(storage, entry, record, { signal })
   if (record.outcome === 'ok') bus.emit('verify.succeeded', { ...event(), id, storage: name, level })
   else {

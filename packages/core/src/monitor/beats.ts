@@ -1,0 +1,73 @@
+import type { ResolvedDatabase } from '../config/config.ts'
+import type { EngineContext } from '../context.ts'
+import { messageOf } from '../errors.ts'
+import { openSpool } from '../spool/spool.ts'
+import { readSpoolState } from '../spool/state.ts'
+import { type Beat, putBeat } from './beat.ts'
+
+/** The signs of life of one engine whose schedules run. None of them ever fails a run: what goes wrong is logged. */
+export interface Beats {
+  awake(database: ResolvedDatabase, signal: AbortSignal): Promise<void>
+  /** Nothing has changed since the backup with this id: said at most once an hour. */
+  unchanged(
+    database: ResolvedDatabase,
+    backup: string,
+    to: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** Nothing will change any more: the newest backup is what the database is. */
+  asleep(
+    database: ResolvedDatabase,
+    backup: string,
+    to: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<void>
+}
+
+const HOUR_MS = 3_600_000
+
+export function createBeats(context: EngineContext): Beats {
+  const { config, storages, now } = context
+  const since = now().toISOString()
+  const unchangedMs = new Map<string, number>()
+
+  async function put(
+    database: ResolvedDatabase,
+    facts: Pick<Beat, 'state' | 'backup'>,
+    to: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { writer } = await readSpoolState(await openSpool(database))
+    const beat = { writer, since, at: now().toISOString(), ...facts }
+    await Promise.all(
+      storages
+        .filter(({ name }) => to === undefined || to.includes(name))
+        .map(async ({ name, storage }) => {
+          try {
+            await putBeat(storage, database.name, beat, { signal })
+          } catch (error) {
+            config.log?.warn(
+              { database: database.name, storage: name },
+              `No sign of life is stored: ${messageOf(error)}`,
+            )
+          }
+        }),
+    )
+  }
+
+  return {
+    awake: (database, signal) => put(database, { state: 'awake' }, undefined, signal),
+    async unchanged(database, backup, to, signal) {
+      // Each storage has a clock of its own: two jobs may go to different ones.
+      const due = (to ?? storages.map(({ name }) => name)).filter((name) => {
+        const before = unchangedMs.get(`${database.name} ${name}`)
+        const nowMs = now().getTime()
+        return before === undefined || nowMs - before >= HOUR_MS || nowMs < before
+      })
+      if (due.length === 0) return
+      for (const name of due) unchangedMs.set(`${database.name} ${name}`, now().getTime())
+      await put(database, { state: 'unchanged', backup }, due, signal)
+    },
+    asleep: (database, backup, to, signal) => put(database, { state: 'asleep', backup }, to, signal),
+  }
+}

@@ -1,0 +1,89 @@
+import { databaseFolder } from '../catalog/keys.ts'
+import type { RetentionPolicy } from '../config/retention.ts'
+import { isBackupError } from '../errors.ts'
+import { bytesBody, type CallOptions, readObject, type Storage } from '../storage/storage.ts'
+
+/** What a storage remembers about pruning: which policy was announced, and when it may delete. */
+export interface PruneState {
+  readonly policy: RetentionPolicy
+  readonly announcedAt: Date
+  readonly deletesFrom: Date
+}
+
+const NOTICE_MS = 24 * 3_600_000
+const MAX_BYTES = 64 * 1024
+
+/** What to do about what no rule keeps. */
+export type Notice =
+  | { readonly kind: 'announce'; readonly state: PruneState }
+  | { readonly kind: 'wait'; readonly deletesFrom: Date }
+  | { readonly kind: 'delete' }
+
+/**
+ * A policy deletes for the first time a day after it said so, because a number that was misread, or an option that was
+ * renamed, is noticed then and not afterwards. Another policy is announced anew.
+ */
+export function decideNotice(state: PruneState | undefined, policy: RetentionPolicy, now: Date): Notice {
+  // Announced in the future: the clock was wrong then, or is now.
+  if (state === undefined || !isSame(state.policy, policy) || state.announcedAt > now) {
+    return { kind: 'announce', state: announced(policy, now) }
+  }
+  return now < state.deletesFrom ? { kind: 'wait', deletesFrom: state.deletesFrom } : { kind: 'delete' }
+}
+
+export function announced(policy: RetentionPolicy, now: Date, noticeMs: number = NOTICE_MS): PruneState {
+  return { policy, announcedAt: now, deletesFrom: new Date(now.getTime() + noticeMs) }
+}
+
+export function pruneStateKey(database: string): string {
+  return `${databaseFolder(database)}prune/announced.json`
+}
+
+export async function writePruneState(
+  storage: Storage,
+  database: string,
+  { policy, announcedAt, deletesFrom }: PruneState,
+  options: CallOptions = {},
+): Promise<void> {
+  const state = { format: 1, announcedAt, deletesFrom, policy }
+  const bytes = Buffer.from(`${JSON.stringify(state, null, 2)}\n`)
+  await storage.put(pruneStateKey(database), bytesBody(bytes), { ...options, contentType: 'application/json' })
+}
+
+/** Undefined when nothing was announced; what cannot be read is announced again. */
+export async function readPruneState(
+  storage: Storage,
+  database: string,
+  options: CallOptions = {},
+): Promise<PruneState | undefined> {
+  try {
+    const bytes = await readObject(storage, pruneStateKey(database), { ...options, maxBytes: MAX_BYTES })
+    const found: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    return parse(found)
+  } catch (error) {
+    if (error instanceof SyntaxError || isBackupError(error, 'OBJECT_MISSING')) return undefined
+    throw error
+  }
+}
+
+function parse(found: unknown): PruneState | undefined {
+  if (typeof found !== 'object' || found === null || !('policy' in found)) return undefined
+  if (!('announcedAt' in found) || !('deletesFrom' in found)) return undefined
+  const announcedAt = new Date(String(found.announcedAt))
+  const deletesFrom = new Date(String(found.deletesFrom))
+  if (Number.isNaN(announcedAt.getTime()) || Number.isNaN(deletesFrom.getTime())) return undefined
+  // It is only ever compared, field by field.
+  return { policy: found.policy as RetentionPolicy, announcedAt, deletesFrom }
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b)
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : each,
+  )
+}

@@ -1,0 +1,110 @@
+import { backupDatabase } from '../backup/backup-database.ts'
+import { parseBackupId } from '../catalog/backup-id.ts'
+import type { ResolvedDatabase, ResolvedJob } from '../config/config.ts'
+import { parseSchedule, type Schedule } from '../config/schedule-text.ts'
+import { type EngineContext, runOf } from '../context.ts'
+import { messageOf, serializeError } from '../errors.ts'
+import type { Beats } from '../monitor/beats.ts'
+import { openSpool } from '../spool/spool.ts'
+import { readSpoolState } from '../spool/state.ts'
+import { verifyAfterBackup } from '../verify/verify-after-backup.ts'
+import { runSchedule } from './run-schedule.ts'
+import { slotClaims } from './slot-claims.ts'
+import type { Timer } from './timer.ts'
+
+export interface StartSchedules {
+  readonly context: EngineContext
+  readonly database: ResolvedDatabase
+  readonly timer: Timer
+  readonly random: () => number
+  /** Names of jobs; absent: all. */
+  readonly jobs?: readonly string[]
+  readonly beats: Beats
+  /** Ends the waiting. */
+  readonly signal: AbortSignal
+  /** Runs something within the life of the engine. */
+  readonly run: (task: (signal: AbortSignal) => Promise<unknown>) => Promise<unknown>
+  /** Beside the backups: each has its schedule and a name of its own. */
+  readonly chores: readonly Chore[]
+}
+
+/** Something daily that is no backup. */
+export interface Chore {
+  readonly name: 'prune' | 'verify'
+  readonly schedule: Schedule
+  /** It throws when it has to be tried again, and has told why. */
+  readonly run: (database: string, signal: AbortSignal) => Promise<void>
+}
+
+/** When chores without a schedule of their own are done. */
+export const daily: Schedule = parseSchedule('every 1d')
+
+// Not urgent, and a whole download for some: spread wide.
+const CHORE_JITTER_MS = 30 * 60_000
+
+/** Runs the schedules of one database, one run at a time, until the signal fires. */
+export async function startSchedules(options: StartSchedules): Promise<void> {
+  const { context, database, timer, random, signal, chores } = options
+  const { bus, config, storages } = context
+  if (storages.length === 0) return
+  const spoolDir = await openSpool(database)
+  const { parent } = await readSpoolState(spoolDir)
+  const doneMs = parent === undefined ? undefined : parseBackupId(parent)?.second.getTime()
+  const oneByOne = createQueue()
+  const jobs = config.jobs.filter(
+    ({ name, databases }) =>
+      databases.includes(database.name) && (options.jobs === undefined || options.jobs.includes(name)),
+  )
+
+  await Promise.all([
+    ...jobs.map((job) =>
+      runSchedule({
+        schedule: job.schedule,
+        // A job may be called like a chore.
+        claims: slotClaims(spoolDir, `job-${job.name}`),
+        timer,
+        random,
+        jitterMs: job.jitterMs,
+        doneMs,
+        signal,
+        run: () => oneByOne(() => options.run((runSignal) => runJob(options, job, runSignal))),
+        onError: (error) =>
+          bus.emit('backup.failed', { ...runOf(context, database.name)(), error: serializeError(error) }),
+      }),
+    ),
+    ...chores.map((chore) =>
+      runSchedule({
+        schedule: chore.schedule,
+        claims: slotClaims(spoolDir, chore.name),
+        timer,
+        random,
+        jitterMs: CHORE_JITTER_MS,
+        signal,
+        run: () => oneByOne(() => options.run((runSignal) => chore.run(database.name, runSignal))),
+        onError: (error) => config.log?.error({ database: database.name }, `${chore.name}: ${messageOf(error)}`),
+      }),
+    ),
+  ])
+}
+
+async function runJob({ context, database, beats }: StartSchedules, job: ResolvedJob, signal: AbortSignal) {
+  const { name, to, require, ifChanged } = job
+  const result = await backupDatabase(
+    context,
+    database.name,
+    { tier: 'scheduled', trigger: 'schedule', job: name, ifChanged, require, ...(to === undefined ? {} : { to }) },
+    signal,
+  )
+  await verifyAfterBackup(context, result, signal)
+  if (result.outcome === 'unchanged') await beats.unchanged(database, result.id, to, signal)
+}
+
+/** Tasks of one database wait for one another: two backups at once would only fight for its lock. */
+function createQueue(): (task: () => Promise<unknown>) => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve()
+  return async (task) => {
+    const mine = last.then(task)
+    last = mine.catch(() => {}) // Told by whoever waits for that task.
+    await mine
+  }
+}
