@@ -2,7 +2,7 @@ import { alreadyRead } from './encode.ts'
 import type { LtxPage, LtxSummary } from './format.ts'
 import type { LtxHeader } from './header.ts'
 import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
-import { checkOptions } from './options.ts'
+import { checkOptions, checkPrevCommit } from './options.ts'
 import { PageReader, type PageStream } from './page-reader.ts'
 import type { LtxInput } from './source.ts'
 
@@ -82,9 +82,8 @@ async function openReader(
 ): Promise<PageReader> {
   checkOptions(call, options, OPTIONS)
   const { name, prevCommit } = options
-  const reader = await PageReader.open(input, { kernel, name, bufferSize: BUFFER_SIZE, input: undefined })
-  if (prevCommit !== undefined) reader.expectGrowthFrom(prevCommit)
-  return reader
+  checkPrevCommit(prevCommit)
+  return PageReader.open(input, { kernel, name, prevCommit, bufferSize: BUFFER_SIZE, input: undefined })
 }
 
 /** A page stream as pages that their owner may keep. */

@@ -32,6 +32,7 @@ export async function* dumpLines(
   const reader = await PageReader.open(input, {
     kernel: defaultKernel(),
     name: undefined,
+    prevCommit: undefined,
     bufferSize: BUFFER_SIZE,
     input: undefined,
   })

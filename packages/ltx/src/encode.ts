@@ -2,7 +2,7 @@ import type { LtxPage, LtxSummary, PageEncoding } from './format.ts'
 import { isSnapshot, type LtxHeader, type LtxWal } from './header.ts'
 import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
 import { LtxError } from './ltx-error.ts'
-import { checkOptions } from './options.ts'
+import { checkEncoding, checkOptions } from './options.ts'
 import { createPageWriter } from './page-writer.ts'
 
 /** What a new file is about. */
@@ -105,9 +105,7 @@ export function encodeLtx(
 export function createLtxEncoder(info: LtxFileInfo, options: EncodeOptions = {}): LtxEncoder {
   checkOptions('encodeLtx', options, OPTIONS)
   const { encoding = 'frame', kernel = defaultKernel() } = options
-  if (encoding !== 'frame' && encoding !== 'block') {
-    throw new LtxError('LTX_OPTION_INVALID', `Page encoding "${encoding}".`, { hint: "It is 'frame' or 'block'." })
-  }
+  checkEncoding(encoding)
   const header: LtxHeader = {
     pageSize: info.pageSize,
     commit: info.commit,

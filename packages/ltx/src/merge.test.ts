@@ -87,9 +87,12 @@ describe('refused', () => {
     await expect(mergeLtx(files)).rejects.toMatchObject({ code: 'LTX_MERGE_PAGE_SIZE', input: 1, offset: 8 })
   })
 
-  test('a misspelt option', async () => {
+  test('a misspelt option, and one that cannot be', async () => {
     const options = { encodings: 'frame' } as object
-    await expect(mergeLtx([await file(1, 1, [1], 0)], options)).rejects.toMatchObject({ code: 'LTX_OPTION_INVALID' })
+    const code = 'LTX_OPTION_INVALID'
+    await expect(mergeLtx([await file(1, 1, [1], 0)], options)).rejects.toMatchObject({ code })
+    await expect(mergeLtx([], { encoding: 'lz77' as 'frame' })).rejects.toMatchObject({ code })
+    await expect(mergeLtx([], { prevCommit: Number.NaN })).rejects.toMatchObject({ code })
   })
 
   test('a damaged input, also where its page would not be used, with its number', async () => {
@@ -177,6 +180,7 @@ test('all inputs are let go of: at the end, on an error, and when the reader sto
   for await (const _ of await mergeLtxPages(inputs())) break
   expect(open).toBe(0)
   await (await mergeLtxPages(inputs())).close()
+  await (await mergeLtx(inputs())).close()
   expect(open).toBe(0)
   await expect(mergeLtx([...inputs(), counted(new Uint8Array(5))])).rejects.toMatchObject({
     code: 'LTX_NOT_LTX',

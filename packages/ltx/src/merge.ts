@@ -3,7 +3,7 @@ import { alreadyRead, type LtxEncoding } from './encode.ts'
 import type { LtxSummary, PageEncoding } from './format.ts'
 import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
 import { LtxError } from './ltx-error.ts'
-import { checkOptions } from './options.ts'
+import { checkEncoding, checkOptions, checkPrevCommit } from './options.ts'
 import { PageMerge } from './page-merge.ts'
 import { PageReader } from './page-reader.ts'
 import { createPageWriter } from './page-writer.ts'
@@ -18,6 +18,12 @@ export interface MergeOptions {
   readonly kernel?: LtxKernel
 }
 
+/** Files that are being merged into one. */
+export interface LtxMerging extends LtxEncoding {
+  /** Lets go of the inputs. Needed only when the new file is not read. */
+  close(): Promise<void>
+}
+
 /** How many inputs are opened at the same time. */
 const OPEN_AT_ONCE = 16
 /** What all inputs together hold of their files. */
@@ -29,15 +35,16 @@ const MAX_BUFFER_SIZE = 131072
  * Merges files that follow each other into one: of each page the newest version, nothing beyond the last commit.
  *
  * The result has the first file's minTxid and the last one's maxTxid, commit and timestamp, and no WAL fields. Files are given in
- * the order of their TXIDs, may overlap, and must not leave a gap. Memory is that of one chunk per file: 8 MB in all for any number
- * of files that are given as `{ sizeBytes, read }`. Throws {@link LtxError}; its `input` says which file is meant.
+ * the order of their TXIDs, may overlap, and must not leave a gap. Inputs that are given as
+ * `{ sizeBytes, read }` hold 8 MB in all, 8 KB each where there are more than a thousand. Throws {@link LtxError}; its `input` says which file is meant.
  *
  * @example
  * for await (const chunk of await mergeLtx([snapshot, ...changes])) await out.write(chunk)
  */
-export async function mergeLtx(inputs: readonly LtxInput[], options: MergeOptions = {}): Promise<LtxEncoding> {
+export async function mergeLtx(inputs: readonly LtxInput[], options: MergeOptions = {}): Promise<LtxMerging> {
   checkOptions('mergeLtx', options, ['encoding', 'prevCommit', 'kernel'])
   const { encoding = 'frame', kernel = defaultKernel(), prevCommit } = options
+  checkEncoding(encoding)
   const merge = await openMerge(inputs, kernel, prevCommit)
   const writer = createPageWriter(merge.header, { encoding, kernel, prevCommit })
   let summary: LtxSummary | undefined
@@ -62,6 +69,7 @@ export async function mergeLtx(inputs: readonly LtxInput[], options: MergeOption
     get summary() {
       return summary
     },
+    close: () => merge.close(),
     [Symbol.asyncIterator]() {
       if (isStarted) throw alreadyRead()
       isStarted = true
@@ -85,15 +93,17 @@ async function openMerge(
   kernel: LtxKernel,
   prevCommit: number | undefined,
 ): Promise<PageMerge> {
+  checkPrevCommit(prevCommit)
   const share = BUFFERS_SIZE / inputs.length
   // A power of two, so that ranges are, too.
   const bufferSize = 2 ** Math.floor(Math.log2(Math.max(MIN_BUFFER_SIZE, Math.min(MAX_BUFFER_SIZE, share))))
+  const options = { kernel, name: undefined, prevCommit: undefined, bufferSize }
   const readers: PageReader[] = []
   try {
     for (let first = 0; first < inputs.length; first += OPEN_AT_ONCE) {
       const opening = inputs
         .slice(first, first + OPEN_AT_ONCE)
-        .map((input, index) => PageReader.open(input, { kernel, name: undefined, bufferSize, input: first + index }))
+        .map((input, index) => PageReader.open(input, { ...options, input: first + index }))
       for (const opened of await Promise.allSettled(opening)) {
         if (opened.status === 'fulfilled') readers.push(opened.value)
       }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { encodeLtx, openLtx } from './index.ts'
+import { encodeLtx, openLtx, verifyLtx } from './index.ts'
 import { bytesOf, sourceOf } from './testing/files.ts'
 import { contentOf } from './testing/history.ts'
 
@@ -65,4 +65,10 @@ test('a read that fails once does not spoil the file', async () => {
   const file = await openLtx(shaky)
   await expect(file.page(4000)).rejects.toThrow('reset by peer')
   expect(await file.page(4000)).toEqual(contentOf(16_001, 512))
+})
+
+test('a small file given by ranges is decoded with a single read', async () => {
+  const source = await snapshotOf(20, 'frame')
+  expect((await verifyLtx(source)).pageCount).toBe(20)
+  expect(source.reads).toEqual([[0, source.sizeBytes]])
 })

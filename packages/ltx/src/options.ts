@@ -1,3 +1,4 @@
+import type { PageEncoding } from './format.ts'
 import { LtxError } from './ltx-error.ts'
 
 /** Throws `LTX_OPTION_INVALID` for an option nobody knows: a misspelt one would be silently without effect. */
@@ -9,4 +10,18 @@ export function checkOptions(call: string, options: object, known: readonly stri
       })
     }
   }
+}
+
+/** Throws `LTX_OPTION_INVALID` for an encoding there is not. */
+export function checkEncoding(encoding: PageEncoding): void {
+  if (encoding === 'frame' || encoding === 'block') return
+  throw new LtxError('LTX_OPTION_INVALID', `Page encoding "${encoding}".`, { hint: "It is 'frame' or 'block'." })
+}
+
+/** Throws `LTX_OPTION_INVALID` for a number of pages that cannot be. Nothing is fine, where it may be left out. */
+export function checkPrevCommit(prevCommit: number | undefined): void {
+  if (prevCommit === undefined || (Number.isInteger(prevCommit) && prevCommit >= 0)) return
+  throw new LtxError('LTX_OPTION_INVALID', `prevCommit is ${prevCommit}.`, {
+    hint: 'It is the size of the database right before the file, in pages.',
+  })
 }

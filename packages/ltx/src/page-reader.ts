@@ -25,7 +25,7 @@ import {
 } from './lz4-frame.ts'
 import { createPageOrder, type PageOrder } from './page-order.ts'
 import { createRollingChecksum, type RollingChecksum } from './rolling-checksum.ts'
-import { chunksOf, type LtxInput } from './source.ts'
+import { chunksOf, type LtxInput, sizeOf } from './source.ts'
 
 /** The frame a page came in, as it stands in the reader's window until the next call. */
 export interface RawFrame {
@@ -57,6 +57,8 @@ export interface PageStream {
 export interface PageReaderOptions {
   readonly kernel: LtxKernel
   readonly name: string | undefined
+  /** Pages before the file; `undefined` where it is not known, or will be said later. */
+  readonly prevCommit: number | undefined
   /** Bytes of the file that are held at a time; ranges are asked for in halves of it. */
   readonly bufferSize: number
   readonly input: number | undefined
@@ -84,7 +86,11 @@ export class PageReader implements PageStream {
 
   /** Reads the header. Closes the input when that fails. */
   static async open(input: LtxInput, options: PageReaderOptions): Promise<PageReader> {
-    const window = new ChunkWindow(chunksOf(input, options.bufferSize / 2), options.bufferSize)
+    // A file that fits in the buffer is read at once, and takes no larger one.
+    const fileSize = sizeOf(input)
+    const fits = fileSize !== undefined && fileSize <= options.bufferSize
+    const bufferSize = fits ? Math.max(fileSize, HEADER_SIZE) : options.bufferSize
+    const window = new ChunkWindow(chunksOf(input, fits ? bufferSize : bufferSize / 2), bufferSize)
     try {
       await window.fill(HEADER_SIZE)
       const bytes = window.bytes.subarray(window.at, Math.min(window.at + HEADER_SIZE, window.end))
@@ -108,7 +114,7 @@ export class PageReader implements PageStream {
     this.#crc = { lo: 0, hi: 0 }
     crc64Bytes(kernel, this.#crc, headerBytes)
     this.#index = createIndexDigest(kernel)
-    this.#order = createPageOrder(this.header, undefined)
+    this.#order = createPageOrder(this.header, options.prevCommit)
     if (!this.header.noChecksum && isSnapshot(this.header)) this.#rolling = createRollingChecksum(kernel)
   }
 
@@ -129,7 +135,7 @@ export class PageReader implements PageStream {
     return { encoding, bytes, view, from: at - this.#frameSize, size: this.#frameSize }
   }
 
-  /** From now on a missing new page is an error: the database had so many pages before this file. */
+  /** Says before the first page how many pages the database had before this file: a missing new page is an error then. */
   expectGrowthFrom(prevCommit: number): void {
     this.#order = createPageOrder(this.header, prevCommit)
   }
@@ -287,8 +293,10 @@ export class PageReader implements PageStream {
         rule: 'The 8 bytes after the index are its size.',
       })
     }
+    const postApplyChecksum = view.getBigUint64(at + INDEX_SIZE_SIZE)
+    const fileChecksum = view.getBigUint64(at + INDEX_SIZE_SIZE + TRAILER_SIZE / 2)
     crc64Bytes(kernel, crc, window.bytes.subarray(at, at + INDEX_SIZE_SIZE + TRAILER_SIZE / 2))
-    this.#checkTrailer(view.getBigUint64(at + 8), view.getBigUint64(at + 16), window.offset + INDEX_SIZE_SIZE)
+    this.#checkTrailer(postApplyChecksum, fileChecksum, window.offset + INDEX_SIZE_SIZE)
     window.at += INDEX_SIZE_SIZE + TRAILER_SIZE
     if (await window.fill(1)) {
       this.#fail('LTX_TRAILING_BYTES', 'There are bytes after the end of the file.', {
@@ -296,12 +304,7 @@ export class PageReader implements PageStream {
         rule: 'A file ends with its checksum.',
       })
     }
-    this.#summary = {
-      pageCount: this.#pageCount,
-      sizeBytes: window.offset,
-      postApplyChecksum: view.getBigUint64(at + 8),
-      fileChecksum: view.getBigUint64(at + 16),
-    }
+    this.#summary = { pageCount: this.#pageCount, sizeBytes: window.offset, postApplyChecksum, fileChecksum }
     this.#pgno = 0
     await this.close()
     return 0

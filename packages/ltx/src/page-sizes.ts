@@ -1,7 +1,9 @@
 import { HEADER_SIZE } from './format.ts'
 
 const BLOCK = 256
-const SEGMENT_SIZE = 65536
+/** Segments double in size up to the largest, which is so large that it gets memory of its own and fragments none. */
+const FIRST_SEGMENT_SIZE = 4096
+const LAST_SEGMENT_SIZE = 1024 * 1024
 /** A block: bits per gap, bits per size, least size; then gaps and sizes as bits. */
 const BLOCK_HEADER_SIZE = 6
 const MAX_BLOCK_SIZE = BLOCK_HEADER_SIZE + (BLOCK * (32 + 32)) / 8
@@ -44,8 +46,8 @@ export function createPageSizes(): PageSizes {
 
   function pack(): void {
     if (segment.length - used < MAX_BLOCK_SIZE) {
-      if (used > 0) segments.push(segment.slice(0, used))
-      segment = segment.length === 0 ? new Uint8Array(SEGMENT_SIZE) : segment.fill(0)
+      if (used > 0) segments.push(segment.subarray(0, used))
+      segment = new Uint8Array(Math.max(FIRST_SEGMENT_SIZE, Math.min(2 * segment.length, LAST_SEGMENT_SIZE)))
       used = 0
     }
     let minSize = sizes[0] ?? 0

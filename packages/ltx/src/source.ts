@@ -16,6 +16,12 @@ export function isLtxSource(input: LtxInput): input is LtxSource {
   return 'read' in input && typeof input.read === 'function' && 'sizeBytes' in input
 }
 
+/** The size of the file, where it is known before reading it. */
+export function sizeOf(input: LtxInput): number | undefined {
+  if (input instanceof Uint8Array) return input.length
+  return isLtxSource(input) ? input.sizeBytes : undefined
+}
+
 /** Reads a range and refuses a source that answers with another number of bytes. */
 export async function readRange(source: LtxSource, start: number, end: number): Promise<Uint8Array> {
   const bytes = await source.read(start, end)
