@@ -1,0 +1,122 @@
+import type { AdminContext } from '../admin-context.ts'
+import { storagesOf } from '../admin-context.ts'
+import { claimTicket, findTicket, listTickets, putTicket, type Ticket, type TicketPlace, ticketId } from '../tickets.ts'
+import { AdminError } from '../web/admin-error.ts'
+
+/** A restore one person asks for and another one approves. Bound to what was looked at: these bytes, this target. */
+export interface RestoreRequest {
+  readonly format: 1
+  readonly database: string
+  readonly backup: string
+  /** The storage it comes from. */
+  readonly storage: string
+  /** SHA-256 of the stored body. */
+  readonly sha256: string
+  readonly target: string
+  readonly requestedBy: string
+  readonly reason: string
+  /** ISO 8601, UTC. */
+  readonly requestedAt: string
+  readonly expiresAt: string
+}
+
+export type RequestState = 'waiting' | 'approved' | 'denied' | 'expired'
+
+export interface RestoreRequestReport extends RestoreRequest {
+  readonly id: string
+  readonly state: RequestState
+  readonly decidedBy?: string
+  readonly decidedAt?: string
+}
+
+export const approvalMs = 30 * 60_000
+
+function placeOf(admin: AdminContext, database: string): TicketPlace {
+  return { storages: storagesOf(admin), database, kind: 'approvals' }
+}
+
+export async function putRestoreRequest(
+  admin: AdminContext,
+  request: Omit<RestoreRequest, 'format' | 'requestedAt' | 'expiresAt'>,
+): Promise<RestoreRequestReport> {
+  const at = admin.now()
+  const value: RestoreRequest = {
+    format: 1,
+    ...request,
+    requestedAt: at.toISOString(),
+    expiresAt: new Date(at.getTime() + approvalMs).toISOString(),
+  }
+  const { id } = await putTicket(placeOf(admin, request.database), ticketId(at, 8), value)
+  return { ...value, id, state: 'waiting' }
+}
+
+/** Requests of the last two days, newest first. */
+export async function listRestoreRequests(
+  admin: AdminContext,
+  database: string,
+): Promise<readonly RestoreRequestReport[]> {
+  const since = new Date(admin.now().getTime() - 2 * 86_400_000)
+  const tickets = await listTickets(placeOf(admin, database), since, parseRequest)
+  return tickets
+    .map(({ id, value, claim }) => ({
+      ...value,
+      id,
+      state: stateOf(value, claim?.outcome, admin.now()),
+      ...(claim === undefined ? {} : { decidedBy: claim.actor, decidedAt: claim.at }),
+    }))
+    .reverse()
+}
+
+function stateOf({ expiresAt }: RestoreRequest, outcome: string | undefined, now: Date): RequestState {
+  if (outcome === 'approved' || outcome === 'denied') return outcome
+  return Date.parse(expiresAt) <= now.getTime() ? 'expired' : 'waiting'
+}
+
+/**
+ * The request a second person decides on.
+ * @throws AdminError `REQUEST_UNKNOWN`, `REQUEST_EXPIRED`, `SAME_ACTOR`
+ */
+export async function requireOpenRequest(
+  admin: AdminContext,
+  database: string,
+  id: string,
+): Promise<Ticket<RestoreRequest>> {
+  const ticket = await findTicket(placeOf(admin, database), id, parseRequest)
+  if (ticket === undefined || ticket.value.database !== database) {
+    throw new AdminError(404, 'REQUEST_UNKNOWN', 'There is no such request.')
+  }
+  if (Date.parse(ticket.value.expiresAt) <= admin.now().getTime()) {
+    throw new AdminError(409, 'REQUEST_EXPIRED', 'The request is older than 30 minutes and no longer valid.', {
+      hint: 'Ask for the restore again.',
+    })
+  }
+  return ticket
+}
+
+/** Uses the request up. @throws AdminError `REQUEST_USED` when somebody was first */
+export async function decideRequest(
+  admin: AdminContext,
+  ticket: Ticket<RestoreRequest>,
+  actor: string,
+  outcome: 'approved' | 'denied',
+): Promise<void> {
+  const claim = { at: admin.now().toISOString(), actor, outcome }
+  if (await claimTicket(placeOf(admin, ticket.value.database), ticket, claim)) return
+  throw new AdminError(409, 'REQUEST_USED', 'Somebody has decided on this request already.')
+}
+
+/** Two spellings of one id are one person. */
+export function isSameActor(a: string, b: string): boolean {
+  const plain = (text: string): string => text.normalize('NFKC').trim().toLowerCase()
+  return plain(a) === plain(b)
+}
+
+function parseRequest(value: unknown): RestoreRequest | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const request = value as Partial<RestoreRequest>
+  const { database, backup, storage, sha256, target, requestedBy, reason, requestedAt, expiresAt } = request
+  const texts = [database, backup, storage, sha256, target, requestedBy, reason, requestedAt, expiresAt]
+  return request.format === 1 && texts.every((text) => typeof text === 'string')
+    ? (request as RestoreRequest)
+    : undefined
+}

@@ -1,0 +1,32 @@
+import type { SqliteBackup, Storage } from '@sqlite-backup/core'
+import type { ActivityTracker } from './activity.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import type { FactCache } from './facts/fact-cache.ts'
+import type { Jobs } from './jobs.ts'
+import type { EventStream } from './web/event-stream.ts'
+
+/** What every handler works with. */
+export interface AdminContext {
+  readonly engine: SqliteBackup
+  readonly audit: AuditLog
+  readonly jobs: Jobs
+  readonly activity: ActivityTracker
+  readonly facts: FactCache
+  /** Pages that are open and listen. */
+  readonly streams: Set<EventStream>
+  /** How many people a restore in place needs. */
+  readonly approvals: 1 | 2
+  /** Like `production`. */
+  readonly environment: string | undefined
+  readonly now: () => Date
+}
+
+/** A storage that has a name. */
+export interface NamedStorage {
+  readonly name: string
+  readonly storage: Storage
+}
+
+export function storagesOf({ engine }: Pick<AdminContext, 'engine'>): readonly NamedStorage[] {
+  return engine.storages.map((name) => ({ name, storage: engine.storage(name) }))
+}

@@ -1,0 +1,56 @@
+import type { DatabaseStatus } from '@sqlite-backup/core'
+import { formatSpan } from '../format.ts'
+
+/** How safe one database is, in one look. */
+export interface Safety {
+  readonly level: 'good' | 'warning' | 'bad'
+  /** One sentence. */
+  readonly headline: string
+  /** What a crash now would lose. */
+  readonly loss: string
+  /** Everything up to this moment can be put back, ISO 8601. */
+  readonly safeUntil?: string
+  readonly ageMs?: number
+}
+
+/**
+ * The sentence at the top of the page. The moment is that of the newest backup any storage has: that is what a restore
+ * would bring back. The level is that of the worst storage. Pure.
+ */
+export function describeSafety({ storages }: Pick<DatabaseStatus, 'storages'>): Safety {
+  const newest = storages
+    .map((each) => each.newest)
+    .filter((each) => each !== undefined)
+    .sort((a, b) => a.ageMs - b.ageMs)[0]
+  if (newest === undefined) {
+    const isSilent = storages.some(({ problems }) => problems.some((problem) => problem !== 'There is no backup.'))
+    return {
+      level: 'bad',
+      headline: isSilent ? 'Nobody knows: no storage could be read.' : 'Not backed up yet.',
+      loss: isSilent ? 'What a crash now would lose is not known.' : 'A crash now would lose everything.',
+    }
+  }
+  const bad = storages.filter(({ healthy }) => !healthy)
+  const level =
+    bad.length === storages.length
+      ? 'bad'
+      : bad.length > 0 || storages.every((each) => !each.offsite)
+        ? 'warning'
+        : 'good'
+  const where =
+    bad.length === 0
+      ? ''
+      : bad.length === 1
+        ? ` — ${bad[0]?.storage} needs a look`
+        : ` — ${bad.length} storages need a look`
+  return {
+    level,
+    headline: `Safe until {safeUntil}${where}.`,
+    loss:
+      newest.ageMs < 10_000
+        ? 'A crash now would lose next to nothing.'
+        : `A crash now would lose ${formatSpan(newest.ageMs)} of changes.`,
+    safeUntil: newest.created,
+    ageMs: newest.ageMs,
+  }
+}

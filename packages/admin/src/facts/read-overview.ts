@@ -1,0 +1,58 @@
+import type { BackupList, DatabaseStatus } from '@sqlite-backup/core'
+import type { Activity, LastFailure } from '../activity.ts'
+import type { AdminContext } from '../admin-context.ts'
+import { describeSafety, type Safety } from './describe-safety.ts'
+
+/** What the first page says about one database; the JSON API gives the same. */
+export interface Overview {
+  readonly database: string
+  /** ISO 8601, UTC. */
+  readonly at: string
+  readonly environment?: string
+  readonly safety: Safety
+  readonly storages: DatabaseStatus['storages']
+  readonly running: readonly Activity[]
+  readonly lastFailure?: LastFailure
+  /** The newest backups. */
+  readonly newest: BackupList['items']
+}
+
+/** Newest backups on the first page, and points of its chart. */
+export const overviewBackups = 30
+
+export async function readOverview(admin: AdminContext, database: string): Promise<Overview> {
+  const { engine, activity, facts, environment, now } = admin
+  const [{ status, readAtMs }, newest] = await Promise.all([
+    facts.get(`status ${database}`, async () => ({
+      status: await engine.status({ database }),
+      readAtMs: now().getTime(),
+    })),
+    facts.get(`newest ${database}`, () => newestBackups(admin, database)),
+  ])
+  const spentMs = now().getTime() - readAtMs
+  const storages = (status.databases[0]?.storages ?? []).map((each) =>
+    each.newest === undefined ? each : { ...each, newest: { ...each.newest, ageMs: each.newest.ageMs + spentMs } },
+  )
+  const lastFailure = activity.lastFailure(database)
+  return {
+    database,
+    at: now().toISOString(),
+    ...(environment === undefined ? {} : { environment }),
+    safety: describeSafety({ storages }),
+    storages,
+    running: activity.running().filter((run) => run.database === database),
+    ...(lastFailure === undefined ? {} : { lastFailure }),
+    newest,
+  }
+}
+
+/** None when no storage answers: the status says why. */
+async function newestBackups({ engine }: AdminContext, database: string): Promise<BackupList['items']> {
+  if (engine.storages.length === 0) return []
+  try {
+    return (await engine.list(database, { limit: overviewBackups })).items
+  } catch (error) {
+    if (error instanceof Error && error.name === 'BackupError') return []
+    throw error
+  }
+}

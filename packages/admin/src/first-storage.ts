@@ -1,0 +1,28 @@
+import { isBackupError, messageOf } from '@sqlite-backup/core'
+import type { NamedStorage } from './admin-context.ts'
+import { AdminError } from './web/admin-error.ts'
+
+/**
+ * Does something in the first storage that can: what the admin keeps needs one place, and a storage that is down should
+ * not be in the way of a restore from another.
+ * @throws AdminError `NO_STORAGE` when none can
+ */
+export async function inFirstStorage<T>(
+  storages: readonly NamedStorage[],
+  doing: string,
+  run: (storage: NamedStorage) => Promise<T>,
+): Promise<T> {
+  const problems: string[] = []
+  for (const named of storages) {
+    try {
+      return await run(named)
+    } catch (error) {
+      // Somebody else was first: that is an answer, not a storage that is down.
+      if (isBackupError(error, 'OBJECT_EXISTS')) throw error
+      problems.push(`${named.name}: ${messageOf(error)}`)
+    }
+  }
+  throw new AdminError(503, 'NO_STORAGE', `No storage could ${doing}. ${problems.join(' ')}`.trim(), {
+    hint: 'The command line works without it: npx @sqlite-backup/cli restore',
+  })
+}

@@ -1,0 +1,53 @@
+import type { RestoreRequestReport } from '../actions/restore-request.ts'
+import { isSameActor } from '../actions/restore-request.ts'
+import { formatSpan } from '../format.ts'
+import type { Exchange } from '../web/exchange.ts'
+import { type Html, html } from '../web/html.ts'
+import { facts, link, momentAndAge, sign } from './parts.ts'
+
+const stateTexts = {
+  waiting: 'waiting for another person',
+  approved: 'approved',
+  denied: 'denied',
+  expired: 'expired',
+} as const
+
+/** Restores that were asked for, and what became of them. */
+export function approvalsPage(exchange: Exchange, requests: readonly RestoreRequestReport[]): Html {
+  return html`<div data-live="approvals"><h1>Approvals</h1>
+<p class="lead">A restore needs two people here: one asks, another approves within 30 minutes.</p>
+${requests.length === 0 ? html`<p class="empty">Nobody has asked for a restore in the last two days.</p>` : html`<ul class="plain stack">${requests.map((request) => html`<li>${requestCard(exchange, request)}</li>`)}</ul>`}
+</div>`
+}
+
+function requestCard({ base, admin, access }: Exchange, request: RestoreRequestReport): Html {
+  const nowMs = admin.now().getTime()
+  const { id, database, state } = request
+  const query = admin.engine.databases.length > 1 ? { db: database } : {}
+  const isOwn = isSameActor(access.actor.id, request.requestedBy)
+  const mayApprove = state === 'waiting' && access.can('restore:approve') && !isOwn
+  const mayDeny = state === 'waiting' && (mayApprove || (isOwn && access.can('restore:request')))
+  return html`<article class="card">
+<div class="row"><h2>Restore ${database}</h2><span class="state">${sign(state === 'approved' ? 'good' : state === 'waiting' ? 'info' : 'warning')} ${stateTexts[state]}</span></div>
+${facts([
+  ['Asked for by', html`${request.requestedBy}, ${momentAndAge(request.requestedAt, nowMs)}`],
+  request.reason !== '' && ['Reason', request.reason],
+  [
+    'Backup',
+    html`<a href="${link(base, `/backups/${request.backup}`, { ...query, storage: request.storage })}"><code>${request.backup}</code></a> from ${request.storage}`,
+  ],
+  ['To', html`<code>${request.target}</code>`],
+  state === 'waiting' && ['Valid for', formatSpan(Date.parse(request.expiresAt) - nowMs)],
+  request.decidedBy !== undefined &&
+    request.decidedAt !== undefined && [
+      'Decided by',
+      html`${request.decidedBy}, ${momentAndAge(request.decidedAt, nowMs)}`,
+    ],
+])}
+${
+  (mayApprove || mayDeny) &&
+  html`<div class="actions">${mayApprove && html`<form method="post" action="${link(base, `/approvals/${id}/approve`, query)}"><button class="danger">Approve and restore</button></form>`}${mayDeny && html`<form method="post" action="${link(base, `/approvals/${id}/deny`, query)}"><button>${isOwn ? 'Take it back' : 'Deny'}</button></form>`}</div>`
+}
+${state === 'waiting' && isOwn && html`<p class="muted">You asked for it, so somebody else has to approve.</p>`}
+</article>`
+}

@@ -1,0 +1,57 @@
+import type { AuditEntry } from '../audit/audit-entry.ts'
+import type { AuditReport } from '../audit/audit-log.ts'
+import { plural } from '../format.ts'
+import type { Exchange } from '../web/exchange.ts'
+import { type Html, html } from '../web/html.ts'
+import { link, momentAndAge, notice } from './parts.ts'
+
+const actionTexts: Readonly<Record<string, string>> = {
+  'backup.requested': 'backed up',
+  'backup.kept': 'kept a backup',
+  'backup.unkept': 'stopped keeping a backup',
+  'verify.requested': 'verified a backup',
+  'download.requested': 'made a download link',
+  'download.started': 'downloaded',
+  'restore.requested': 'asked for a restore',
+  'restore.approved': 'approved a restore',
+  'restore.denied': 'denied a restore',
+  'restore.started': 'started a restore',
+  'restore.succeeded': 'restored',
+  'restore.failed': 'tried to restore: it failed',
+}
+
+/** Who did what, and whether the log is as it was written. */
+export function auditPage({ base, admin }: Exchange, database: string, report: AuditReport): Html {
+  const nowMs = admin.now().getTime()
+  const query = admin.engine.databases.length > 1 ? { db: database } : {}
+  const { entries, problems, hasMore } = report
+  return html`<h1>Audit log of ${database}</h1>
+${
+  problems.length > 0
+    ? notice(
+        'bad',
+        html`<p><strong>The log is not as it was written.</strong></p><ul>${problems.slice(0, 20).map(({ writer, seq, kind }) => html`<li>Entry ${seq} of <code>${writer}</code> was ${kind}.</li>`)}</ul>`,
+      )
+    : entries.length > 0 &&
+      notice(
+        'good',
+        html`<p>${hasMore ? 'The newest entries are' : `All ${plural(entries.length, 'entry').replace('entrys', 'entries')} are`} as they were written: each holds the fingerprint of the one before.</p>`,
+      )
+}
+${
+  entries.length === 0
+    ? html`<p class="empty">Nothing was done through this page yet.</p>`
+    : html`<table class="cards"><caption class="visually-hidden">Actions, newest first</caption><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Backup</th><th scope="col">More</th></tr></thead><tbody>
+${entries.map(
+  (entry) =>
+    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td>${entry.actor}</td><td>${actionTexts[entry.action] ?? entry.action}</td><td>${entry.backup !== undefined && html`<a href="${link(base, `/backups/${entry.backup}`, query)}"><code>${entry.backup}</code></a>`}</td><td class="small">${detailText(entry)}</td></tr>`,
+)}</tbody></table>`
+}
+${hasMore && html`<p class="muted">Older entries are in the storage, under <code>audit/</code>.</p>`}`
+}
+
+function detailText({ detail = {} }: AuditEntry): string {
+  return Object.entries(detail)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(', ')
+}

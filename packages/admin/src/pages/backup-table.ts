@@ -1,0 +1,31 @@
+import type { BackupSummaryEntry } from '@sqlite-backup/core'
+import { formatAge, formatBytes } from '../format.ts'
+import { type Html, html } from '../web/html.ts'
+import { link, moment, tierTag } from './parts.ts'
+
+export interface BackupTableOptions {
+  readonly base: string
+  readonly nowMs: number
+  /** For the links: which database and storage. */
+  readonly query: Readonly<Record<string, string | undefined>>
+  readonly caption: string
+}
+
+/** Backups, newest first. On a phone each row becomes a card. */
+export function backupTable(
+  items: readonly BackupSummaryEntry[],
+  { base, nowMs, query, caption }: BackupTableOptions,
+): Html {
+  return html`<table class="cards">
+<caption class="visually-hidden">${caption}</caption>
+<thead><tr><th scope="col">Made</th><th scope="col">Kept as</th><th scope="col">Name</th><th scope="col" class="number">Size</th></tr></thead>
+<tbody>${items.map(
+    (item) => html`<tr>
+<th scope="row"><a href="${link(base, `/backups/${item.id}`, query)}">${moment(item.created)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(item.created))}</span></th>
+<td>${tierTag(item.tier)}</td>
+<td>${item.name === undefined ? html`<span class="muted" aria-hidden="true">–</span>` : item.name}</td>
+<td class="number">${formatBytes(item.storedSizeBytes)}</td>
+</tr>`,
+  )}</tbody>
+</table>`
+}

@@ -1,0 +1,8 @@
+import type { AdminError } from '../web/admin-error.ts'
+import { type Html, html } from '../web/html.ts'
+import { errorNotice, link } from './parts.ts'
+
+export function errorPage(base: string, error: AdminError): Html {
+  const title = error.status === 404 ? 'Not found' : error.status === 403 ? 'Not allowed' : 'That did not work'
+  return html`<h1>${title}</h1>${errorNotice(error)}<p class="actions"><a class="button" href="${link(base, '/')}">Overview</a></p>`
+}

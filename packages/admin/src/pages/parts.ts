@@ -1,0 +1,78 @@
+import type { CheckLevel, SerializedError, Tier } from '@sqlite-backup/core'
+import { formatAge, formatMoment } from '../format.ts'
+import { type Html, html, type Markup } from '../web/html.ts'
+
+/** A moment in UTC; the script adds the reader's own time. */
+export function moment(iso: string): Html {
+  return html`<time datetime="${iso}" data-moment>${formatMoment(iso)}</time>`
+}
+
+export function momentAndAge(iso: string, nowMs: number): Html {
+  return html`${moment(iso)} <span class="muted">${formatAge(nowMs - Date.parse(iso))}</span>`
+}
+
+const levelTexts: Readonly<Record<CheckLevel, { readonly word: string; readonly means: string }>> = {
+  stored: { word: 'stored', means: 'The storage has it.' },
+  checked: { word: 'checked', means: 'Its bytes were read back and compared.' },
+  proven: { word: 'proven', means: 'It was restored, and SQLite found it whole.' },
+}
+
+/** Never by colour alone: a sign and a word. */
+export function levelMark(level: CheckLevel): Html {
+  const { word, means } = levelTexts[level]
+  const steps = { stored: 1, checked: 2, proven: 3 }[level]
+  return html`<span class="mark level-${level}" title="${means}"><span aria-hidden="true">${'✓'.repeat(steps)}</span> ${word}</span>`
+}
+
+const tierTexts: Readonly<Partial<Record<Tier, string>>> = {
+  'pre-migration': 'before migration',
+  'pre-restore': 'before restore',
+  shutdown: 'at shutdown',
+}
+
+/** A tier in words a newcomer knows. */
+export function tierText(tier: Tier): string {
+  return tierTexts[tier] ?? tier
+}
+
+export function tierTag(tier: Tier): Html {
+  return html`<span class="tag">${tierText(tier)}</span>`
+}
+
+const signs = { good: '✓', warning: '!', bad: '✕', info: 'i' } as const
+export type Tone = keyof typeof signs
+
+export function sign(tone: Tone): Html {
+  return html`<span class="sign ${tone}" aria-hidden="true">${signs[tone]}</span>`
+}
+
+/** Something to be told: `bad` and `warning` are announced. */
+export function notice(tone: Tone, body: Markup): Html {
+  return html`<div class="notice ${tone}" role="${tone === 'bad' ? 'alert' : 'status'}">${sign(tone)}<div>${body}</div></div>`
+}
+
+export function errorNotice({ message, hint, code }: Pick<SerializedError, 'message' | 'hint' | 'code'>): Html {
+  return notice(
+    'bad',
+    html`<p><strong>${message}</strong></p>${hint !== undefined && html`<p>${hint}</p>`}<p class="muted small">${code}</p>`,
+  )
+}
+
+/** Names and values. */
+export function facts(rows: readonly (readonly [string, Markup] | false | undefined)[]): Html {
+  return html`<dl class="facts">${rows.map(
+    (row) => row !== false && row !== undefined && html`<div><dt>${row[0]}</dt><dd>${row[1]}</dd></div>`,
+  )}</dl>`
+}
+
+export function shortId(id: string): string {
+  return id.slice(-8)
+}
+
+/** An address inside the admin. */
+export function link(base: string, path: string, query: Readonly<Record<string, string | undefined>> = {}): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') search.set(name, value)
+  const text = search.toString()
+  return `${base}${path}${text === '' ? '' : `?${text}`}`
+}

@@ -1,0 +1,61 @@
+import type { RestorePlan } from '@sqlite-backup/core'
+import { formatBytes } from '../format.ts'
+import type { AdminError } from '../web/admin-error.ts'
+import type { Exchange } from '../web/exchange.ts'
+import { type Html, html } from '../web/html.ts'
+import { errorNotice, facts, link, moment, momentAndAge, notice } from './parts.ts'
+
+const howTexts = {
+  'new-file': 'written as a new file',
+  link: 'the database is missing: the restored one appears whole',
+  online: 'into the live database, while the app stays connected',
+  replace: 'the file is replaced; the app has to be stopped first',
+} as const
+
+export interface RestorePageOptions {
+  readonly plan: RestorePlan
+  /** What was wrong with the attempt before. */
+  readonly problem?: AdminError | undefined
+  readonly reason?: string | undefined
+}
+
+/** What a restore would do, and the two ways to do it. */
+export function restorePage({ base, admin }: Exchange, { plan, problem, reason = '' }: RestorePageOptions): Html {
+  const { manifest } = plan
+  const { database } = manifest
+  const query = { ...(admin.engine.databases.length > 1 ? { db: database } : {}), storage: plan.storage }
+  const action = link(base, `/restore/${plan.id}`, query)
+  const isLive = plan.how === 'online' || plan.how === 'replace'
+  const two = admin.approvals === 2
+  return html`<p class="crumbs"><a href="${link(base, '/backups', query)}">Backups</a> <span aria-hidden="true">/</span> <a href="${link(base, `/backups/${plan.id}`, query)}">${moment(manifest.created)}</a> <span aria-hidden="true">/</span></p>
+<h1>Restore ${database}</h1>
+<p class="lead">Nothing is changed until you confirm below.</p>
+${problem !== undefined && errorNotice(problem)}
+<section aria-labelledby="plan"><h2 id="plan">What would happen</h2>
+${facts([
+  ['Backup', html`${momentAndAge(manifest.created, admin.now().getTime())} <code>${plan.id}</code>`],
+  ['From', html`${plan.storage}`],
+  ['To', html`<code>${plan.target}</code>`],
+  ['How', howTexts[plan.how]],
+  ['Size', formatBytes(manifest.plain.sizeBytes)],
+  ['Disk', `needs ${formatBytes(plan.needsBytes)}, ${formatBytes(plan.freeBytes)} are free`],
+])}
+${plan.notes.length > 0 && notice('warning', html`<ul>${plan.notes.map((note) => html`<li>${note}</li>`)}</ul>`)}
+</section>
+<div class="grid two">
+<section class="card danger" aria-labelledby="inplace"><h2 id="inplace">${isLive ? 'Replace the database' : 'Bring the database back'}</h2>
+<p>${two ? 'Another person has to approve within 30 minutes. Then ' : ''}${isLive ? `${two ? 'what' : 'What'} was written since the backup leaves the database. It is backed up first, so this can be undone by another restore.` : `${two ? 'the' : 'The'} database appears where the app expects it.`}</p>
+<form method="post" action="${action}">
+<input type="hidden" name="to" value="database"><input type="hidden" name="sha256" value="${manifest.stored.sha256}">
+<label for="confirm">Type <strong>${database}</strong> to confirm</label>
+<input id="confirm" name="confirm" required autocomplete="off" autocapitalize="off" spellcheck="false" data-must-equal="${database}">
+<label for="reason">Reason, for the audit log</label>
+<input id="reason" name="reason" maxlength="500" value="${reason}" autocomplete="off">
+<button class="danger">${two ? 'Ask for approval' : `Restore ${database}`}</button>
+</form></section>
+<section class="card" aria-labelledby="tofile"><h2 id="tofile">Look into it first</h2>
+<p>The backup is written as a new file beside the database. The app does not notice.</p>
+<form method="post" action="${action}"><input type="hidden" name="to" value="file"><input type="hidden" name="sha256" value="${manifest.stored.sha256}"><button>Restore to a file</button></form>
+</section>
+</div>`
+}
