@@ -3,6 +3,7 @@ import { BackupError } from '../errors.ts'
 import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { imageBytes } from './image.ts'
+import type { LiveDatabase } from './live-database.ts'
 import { createMirror, type Mirror } from './mirror.ts'
 import { pumpImage } from './pump-image.ts'
 import { type FileState, fileState, isQuietBetween } from './quiet.ts'
@@ -15,8 +16,8 @@ const MAX_ROUNDS = 4
 
 /**
  * Captures a rollback-journal database: a raw copy without any lock, then, under one SHARED lock, what was written
- * meanwhile. If nothing was, the lock is held for an instant. Readers go on; a writer waits at its commit, never longer
- * than `maxBlockMs`.
+ * meanwhile. If nothing was, the lock is held for an instant. Readers go on; a writer waits at its commit, in all never
+ * longer than `maxBlockMs`.
  * Undefined when the database is in WAL mode or has another page size by now.
  * @throws BackupError `BACKUP_WOULD_BLOCK`, `DATABASE_BUSY`, `DATABASE_REPLACED`, `DATABASE_UNREADABLE`, `SPOOL_NO_SPACE`, `ABORTED`
  */
@@ -51,48 +52,47 @@ interface Synced {
 async function synchronise(task: CaptureTask, connection: DatabaseSync, mirror: Mirror): Promise<Synced | undefined> {
   const { live, params, signal } = task
   let blockedMs = 0
-  let before = fileState(live)
-  let passMs = await timed(() => mirror.refresh(signal))
   for (let round = 1; ; round++) {
+    const before = fileState(live)
+    const passMs = await timed(() => mirror.refresh(signal))
     await testPause('read', signal)
-    await beginRead(connection, live.path, signal)
-    const lockedAt = performance.now()
-    try {
-      live.checkSame()
-      if (journalModeOf(connection) === 'wal' || pragma(connection, 'page_size') !== mirror.pageSize) return undefined
-      const synced = trySync(task, connection, mirror, { before, passMs, lockedAt })
-      if (synced !== undefined) return { ...synced, blockedMs: blockedMs + performance.now() - lockedAt }
-    } finally {
-      endRead(connection)
-      blockedMs = Math.max(blockedMs, performance.now() - lockedAt)
+    const leftMs = params.maxBlockMs - blockedMs
+    // Comparing under the lock takes about as long as that pass. A lock that could not help is not taken at all.
+    if (passMs <= leftMs || isQuietBetween(before, fileState(live))) {
+      await beginRead(connection, live.path, signal)
+      const lockedAt = performance.now()
+      try {
+        live.checkSame()
+        if (journalModeOf(connection) === 'wal' || pragma(connection, 'page_size') !== mirror.pageSize) return undefined
+        const synced = trySync(live, connection, mirror, { before, deadline: passMs <= leftMs ? lockedAt + leftMs : 0 })
+        if (synced !== undefined) return { ...synced, blockedMs: blockedMs + performance.now() - lockedAt }
+      } finally {
+        endRead(connection)
+        blockedMs += performance.now() - lockedAt
+      }
     }
     if (round === MAX_ROUNDS) throw wouldBlock(live.path, passMs, params.maxBlockMs)
-    before = fileState(live)
-    passMs = await timed(() => mirror.refresh(signal))
   }
 }
 
-interface Attempt {
+interface SyncOptions {
   /** The file as it was before the unlocked pass. */
   readonly before: FileState
-  /** How long that pass took: comparing under the lock takes about as long. */
-  readonly passMs: number
-  readonly lockedAt: number
+  /** When the lock must be given back, if there is something to compare. */
+  readonly deadline: number
 }
 
 /** With the SHARED lock held: no page changes. Undefined when it would hold the lock for too long. */
 function trySync(
-  { live, params: { maxBlockMs } }: CaptureTask,
+  live: LiveDatabase,
   connection: DatabaseSync,
   mirror: Mirror,
-  { before, passMs, lockedAt }: Attempt,
+  { before, deadline }: SyncOptions,
 ): Omit<Synced, 'blockedMs'> | undefined {
   const at = new Date().toISOString()
   const pageCount = pragma(connection, 'page_count')
-  if (!isQuietBetween(before, fileState(live)) || pageCount !== mirror.pageCount) {
-    if (passMs > maxBlockMs) return undefined
-    if (!mirror.compareUntil(pageCount, lockedAt + maxBlockMs)) return undefined
-  }
+  const isCurrent = isQuietBetween(before, fileState(live)) && pageCount === mirror.pageCount
+  if (!isCurrent && !mirror.compareUntil(pageCount, deadline)) return undefined
   const schema = schemaFacts(connection, live.path, pragma(connection, 'schema_version'))
   return { at, fingerprint: fingerprintOf(live, undefined), schema }
 }

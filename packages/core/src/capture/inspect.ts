@@ -1,20 +1,19 @@
 import { fstatSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isBackupError } from '../errors.ts'
-import { createFrameScanner } from '../wal/frame-scanner.ts'
-import { frameHeaderBytes, frameOffset } from '../wal/wal-header.ts'
 import { fingerprintOf, type LogPosition } from './fingerprint.ts'
 import { isOpenElsewhere } from './foreign-locks.ts'
 import { attachLive, type LiveDatabase } from './live-database.ts'
 import { probeHeader } from './probe-header.ts'
 import type { Inspection } from './protocol.ts'
+import { scanWal } from './scan-wal.ts'
 import { openWal, readWalIndex } from './wal-files.ts'
 
 /**
  * What the files say by their bytes, without SQLite.
  * @throws BackupError `DATABASE_ENCRYPTED`, `DATABASE_INVALID`, `DATABASE_UNREADABLE`
  */
-export function inspect(path: string): Inspection {
+export async function inspect(path: string, signal: AbortSignal): Promise<Inspection> {
   let live: LiveDatabase
   try {
     live = attachLive(path)
@@ -32,7 +31,7 @@ export function inspect(path: string): Inspection {
       const fingerprint = fingerprintOf(live, undefined)
       return { state: 'database', journalMode, pageSize, sizeBytes: fileBytes, walSizeBytes: 0, fingerprint, device }
     }
-    const log = readLog(live)
+    const log = await readLog(live, signal)
     return {
       state: 'database',
       journalMode,
@@ -55,7 +54,7 @@ interface Log {
 }
 
 /** Where the log ends: by the wal-index when it is there and belongs to the log, else by following the frames. */
-function readLog(live: LiveDatabase): Log | undefined {
+async function readLog(live: LiveDatabase, signal: AbortSignal): Promise<Log | undefined> {
   const wal = openWal(live)
   if (wal === undefined) return undefined
   try {
@@ -70,17 +69,16 @@ function readLog(live: LiveDatabase): Log | undefined {
       return { sizeBytes, pages: index.nPage, position: index }
     }
     if (header === undefined) return { sizeBytes, pages: 0, position: undefined }
-    const scanner = createFrameScanner(header)
-    const frame = Buffer.allocUnsafe(header.pageSize + frameHeaderBytes)
     let pages = 0
     let position: LogPosition = { ...header, mxFrame: 0, frameChecksum: header.checksum }
-    while (wal.readAt(frame, frameOffset(scanner.frame + 1, header.pageSize)) === frame.length) {
-      const isValid = scanner.scan(frame, ({ commitPages }) => {
-        if (commitPages > 0) pages = commitPages
-      })
-      if (!isValid) break
-      if (frame.readUInt32BE(4) > 0) position = { ...header, mxFrame: scanner.frame, frameChecksum: scanner.checksum }
-    }
+    await scanWal(wal, header, {
+      onFrame({ number, commitPages, checksum }) {
+        if (commitPages === 0) return
+        pages = commitPages
+        position = { ...header, mxFrame: number, frameChecksum: checksum }
+      },
+      signal,
+    })
     return { sizeBytes, pages, position }
   } finally {
     wal.close()

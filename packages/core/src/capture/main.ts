@@ -39,7 +39,7 @@ const handlers: Handlers<CaptureMethods> = {
     locks.unlock(spoolDir)
     return undefined
   }),
-  inspect: checked(({ path }) => inspect(path)),
+  inspect: checked(({ path }, { signal }) => inspect(path, signal)),
   backup: checked(captureBackup),
   publish: checked(publish),
   recoverPublish: checked(async ({ spoolDir }) => {

@@ -1,11 +1,11 @@
 import { fstatSync } from 'node:fs'
 import { BackupError } from '../errors.ts'
 import { createFrameIndex, type FrameIndex } from '../wal/frame-index.ts'
-import { createFrameScanner } from '../wal/frame-scanner.ts'
 import { frameHeaderBytes, frameOffset, isSameGeneration, type WalHeader } from '../wal/wal-header.ts'
 import type { WalIndexHeader } from '../wal/wal-index.ts'
 import type { Image } from './image.ts'
 import type { LiveDatabase } from './live-database.ts'
+import { scanWal } from './scan-wal.ts'
 import { openWal, type WalFile } from './wal-files.ts'
 
 export interface WalImage extends Image {
@@ -15,8 +15,6 @@ export interface WalImage extends Image {
   checkUndisturbed(): void
   close(): void
 }
-
-const SCAN_BYTES = 1024 * 1024
 
 /**
  * The state of `index` while it is pinned: the database file, over it the newest frame of each page up to mxFrame, cut
@@ -79,24 +77,17 @@ async function scanLog(
 ): Promise<FrameIndex | undefined> {
   if (header.salt1 !== index.salt1 || header.salt2 !== index.salt2 || header.pageSize !== index.pageSize)
     return undefined
-  const frameBytes = header.pageSize + frameHeaderBytes
-  const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.floor(SCAN_BYTES / frameBytes)) * frameBytes)
-  const scanner = createFrameScanner(header)
   const frames = createFrameIndex(Math.min(index.mxFrame, index.nPage))
   let commitPages = 0
-  while (scanner.frame < index.mxFrame) {
-    // A log of gigabytes takes seconds: an abort and other calls get their turn.
-    await new Promise(setImmediate)
-    signal.throwIfAborted()
-    const wanted = Math.min(buffer.length, (index.mxFrame - scanner.frame) * frameBytes)
-    const bytes = buffer.subarray(0, wanted)
-    if (wal.readAt(bytes, frameOffset(scanner.frame + 1, header.pageSize)) < wanted) return undefined
-    const isWhole = scanner.scan(bytes, (frame) => {
+  const scanner = await scanWal(wal, header, {
+    lastFrame: index.mxFrame,
+    onFrame(frame) {
       frames.set(frame.page, frame.number)
       commitPages = frame.commitPages
-    })
-    if (!isWhole) return undefined
-  }
+    },
+    signal,
+  })
+  if (scanner.frame < index.mxFrame) return undefined
   const [s0, s1] = scanner.checksum
   const isTheCommit = s0 === index.frameChecksum[0] && s1 === index.frameChecksum[1] && commitPages === index.nPage
   return isTheCommit ? frames : undefined

@@ -8,6 +8,8 @@ export interface Frame {
   readonly page: number
   /** Pages in the database after this commit; 0 unless the frame commits. */
   readonly commitPages: number
+  /** Of the log up to and with this frame. */
+  readonly checksum: Readonly<Checksum>
 }
 
 /** Follows the checksum chain of a log from its header on, in chunks of whole frames. */
@@ -52,7 +54,7 @@ export function createFrameScanner(header: WalHeader): FrameScanner {
         sums[0] = next[0]
         sums[1] = next[1]
         number += 1
-        onFrame({ number, page: bytes.readUInt32BE(at), commitPages: bytes.readUInt32BE(at + 4) })
+        onFrame({ number, page: bytes.readUInt32BE(at), commitPages: bytes.readUInt32BE(at + 4), checksum: next })
       }
       return true
     },
