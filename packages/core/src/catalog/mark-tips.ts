@@ -34,7 +34,8 @@ export async function markTips(
   for (const backup of items) {
     const isMarked = records.get(backup.id)?.some(({ kind }) => kind === 'tip') ?? false
     if (rivals.includes(backup.id)) {
-      if (!isMarked) await putTipMarker(storage, backup, { at: options.now.toISOString() }, { signal })
+      // The newest needs no mark: who leaves it behind will mark it.
+      if (!isMarked && backup.id !== rivals[0]) await putTipMarker(storage, backup, { at: options.now.toISOString() }, { signal })
     } else if (isMarked && !tips.some(({ id }) => id === backup.id)) {
       await deleteTipMarker(storage, backup, { signal })
     }
