@@ -5,8 +5,8 @@ import type { ResolvedDatabase } from '../config/config.ts'
 import type { EngineContext } from '../context.ts'
 import { BackupError, isBackupError } from '../errors.ts'
 import { verifyAfterBackup } from '../verify/verify-after-backup.ts'
-import type { GuardOptions } from './guard-api.ts'
 import { findReusable } from './find-reusable.ts'
+import type { GuardOptions } from './guard-api.ts'
 import type { TakenImage } from './take-image.ts'
 
 export interface BackupBefore {
@@ -27,7 +27,7 @@ export async function backUpBefore(
   database: ResolvedDatabase,
   image: TakenImage,
   beforeMigration: BeforeMigration,
-  options: GuardOptions,
+  { actor }: Pick<GuardOptions, 'actor'>,
   signal: AbortSignal,
 ): Promise<BackupBefore> {
   const reusable = await reusableBackup(context, database, beforeMigration, signal)
@@ -42,7 +42,7 @@ export async function backUpBefore(
       tier: 'pre-migration',
       trigger: 'migration',
       ...(beforeMigration.pending.length > 0 && whyBadBackupName(name) === undefined ? { name } : {}),
-      ...(options.actor === undefined ? {} : { actor: options.actor }),
+      ...(actor === undefined ? {} : { actor }),
       image,
       beforeMigration,
     },

@@ -5,6 +5,7 @@ import { BackupError, isBackupError } from '../errors.ts'
 import { decideInterrupted, type InterruptedDecision } from './decide-interrupted.ts'
 import type { GuardOptions } from './guard-api.ts'
 import { clearIntent, type GuardIntent, intentFile, readIntent } from './intent.ts'
+import { isBroken } from './judge-migration.ts'
 import { removeImages } from './leftovers.ts'
 import { rollBack } from './roll-back.ts'
 import { surveyNow } from './take-image.ts'
@@ -22,7 +23,7 @@ export async function recoverGuard(
   context: EngineContext,
   database: ResolvedDatabase,
   dir: string,
-  options: GuardOptions<never>,
+  options: Pick<GuardOptions, 'pending' | 'interrupted' | 'actor'>,
   signal: AbortSignal,
 ): Promise<Recovered> {
   const intent = await readIntent(dir)
@@ -44,7 +45,11 @@ export async function recoverGuard(
       await forget(dir, intent)
       return { warnings: [`${what} was interrupted after all of it was applied. Checked now: nothing is lost.`] }
     case 'undo': {
-      const { safetyBackup } = await rollBack(context, { intent, dir, keepsLocally: false, actor: options.actor }, signal)
+      const { safetyBackup } = await rollBack(
+        context,
+        { intent, dir, keepsLocally: false, actor: options.actor },
+        signal,
+      )
       await forget(dir, intent)
       const kept = safetyBackup === undefined ? '' : ` What it had made is in ${safetyBackup}.`
       return {
@@ -65,7 +70,7 @@ async function decide(
   database: ResolvedDatabase,
   dir: string,
   intent: GuardIntent,
-  options: GuardOptions<never>,
+  options: Pick<GuardOptions, 'pending' | 'interrupted' | 'actor'>,
   signal: AbortSignal,
 ): Promise<InterruptedDecision> {
   try {
@@ -73,7 +78,7 @@ async function decide(
     const stillPending = await options.pending?.()
     return decideInterrupted({ ...intent, after: survey, stillPending: stillPending?.names })
   } catch (error) {
-    if (!isBackupError(error) || !error.code.startsWith('DATABASE_')) throw error
+    if (!isBackupError(error) || !isBroken(error.code)) throw error
     return { verdict: 'undo', reasons: [error.message] }
   }
 }

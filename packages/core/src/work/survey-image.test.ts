@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -89,13 +89,15 @@ describe('surveyImage', () => {
     expect(change('UPDATE a SET x = 2')).not.toBe(before)
   })
 
-  it('says that a damaged image is damaged, and counts nothing', () => {
-    const file = image('damaged.db', 'CREATE TABLE a(x); INSERT INTO a VALUES (zeroblob(20000))')
+  it('says that a damaged image is damaged, and counts what can be counted', () => {
+    const file = image('damaged.db', 'CREATE TABLE a(x, y); CREATE INDEX a_x ON a(x); INSERT INTO a VALUES (1, 2)')
     const database = new Database(file)
     database.unsafeMode(true)
     database.pragma('writable_schema = ON')
-    database.exec("UPDATE sqlite_schema SET rootpage = 3 WHERE name = 'a'")
+    database.exec("UPDATE sqlite_schema SET sql = 'CREATE INDEX a_x ON a(y)' WHERE name = 'a_x'")
     database.close()
+    expect(surveyImage(file, { bookkeeping })).toMatchObject({ outcome: 'damaged', tables: { a: { rows: 1 } } })
+    writeFileSync(file, 'no database at all')
     expect(surveyImage(file, { bookkeeping })).toMatchObject({ outcome: 'damaged', tables: {} })
   })
 })

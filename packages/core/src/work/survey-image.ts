@@ -12,20 +12,23 @@ export interface SurveyOptions {
 }
 
 /** All that a migration must not lose: SQLite's checks, rows, references, and what the schema is. */
-export function surveyImage(file: string, { bookkeeping }: SurveyOptions): ImageSurvey {
+export function surveyImage(file: string, options: SurveyOptions): ImageSurvey {
   const { outcome, messages, pageCount } = checkImage(file, { depth: 'full', rowCounts: false })
-  const contentSha256 = hashContent(file)
-  // Pages that SQLite cannot read have no rows to count.
-  const nothing = { tables: {}, references: {}, violations: {}, schemaSha256: '', migrations: {} }
-  if (outcome === 'damaged') return { outcome, messages, pageCount, contentSha256, ...nothing }
+  const about = { outcome, messages, pageCount, contentSha256: hashContent(file) }
+  try {
+    return { ...about, ...surveyContent(file, options) }
+  } catch (error) {
+    if (outcome !== 'damaged' || sqliteCode(error) === undefined) throw error
+    // Pages that SQLite cannot read have nothing to count.
+    return { ...about, tables: {}, references: {}, violations: {}, schemaSha256: '', migrations: {} }
+  }
+}
+
+function surveyContent(file: string, { bookkeeping }: SurveyOptions) {
   const database = openImage(file)
   try {
     const tables = surveyTables(database)
     return {
-      outcome,
-      messages,
-      pageCount,
-      contentSha256,
       tables,
       references: countReferences(database, Object.keys(tables)),
       violations: countViolations(database),

@@ -1,0 +1,151 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { ImageSurvey } from '../work/protocol.ts'
+import { compareSurveys } from './compare-surveys.ts'
+import { decideInterrupted } from './decide-interrupted.ts'
+import { decideMigration, type MigrationFacts } from './decide-migration.ts'
+
+type Facts = Partial<Omit<ImageSurvey, 'tables'>> & { readonly rows?: Readonly<Record<string, number | null>> }
+
+function survey({ rows = {}, ...more }: Facts = {}): ImageSurvey {
+  return {
+    outcome: 'ok',
+    messages: [],
+    pageCount: 3,
+    tables: Object.fromEntries(
+      Object.entries(rows).map(([name, count]) => [name, { rows: count, columns: ['id', 'x'] }]),
+    ),
+    references: {},
+    violations: {},
+    schemaSha256: 'schema',
+    migrations: {},
+    contentSha256: JSON.stringify([rows, more]),
+    ...more,
+  }
+}
+
+const facts = (more: Partial<MigrationFacts>): MigrationFacts => ({
+  before: survey(),
+  after: survey(),
+  failedChecks: [],
+  isAtomic: false,
+  bookkeeping: ['books'],
+  allowLoss: [],
+  rowLoss: 'rollback',
+  ...more,
+})
+
+const verdict = (more: Partial<MigrationFacts>): string => decideMigration(facts(more)).verdict
+
+describe('decideMigration', () => {
+  test('never keeps a failure, nor fewer rows that nobody allowed', () => {
+    const counts = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'books'), fc.nat({ max: 3 }))
+    fc.assert(
+      fc.property(counts, counts, fc.boolean(), fc.subarray(['a', 'b', 'c']), (left, right, hasFailed, allowLoss) => {
+        const before = survey({ rows: left })
+        // Other columns: nothing is a table under another name.
+        const after = { ...survey({ rows: right }) }
+        const others = Object.entries(after.tables).map(([name, table]) =>
+          left[name] === undefined ? [name, { ...table, columns: ['other'] }] : [name, table],
+        )
+        const decision = decideMigration(
+          facts({
+            before,
+            after: { ...after, tables: Object.fromEntries(others) },
+            failure: hasFailed ? 'no' : undefined,
+            allowLoss,
+          }),
+        )
+        const lost = ['a', 'b', 'c'].filter((name) => (right[name] ?? 0) < (left[name] ?? 0))
+        const unexplained = lost.filter((name) => !allowLoss.includes(name))
+        expect(decision.verdict === 'keep').toBe(!hasFailed && unexplained.length === 0)
+        if (decision.verdict === 'roll-back')
+          expect(decision.lost.map(({ table }) => table).toSorted()).toEqual(unexplained.toSorted())
+      }),
+    )
+  })
+
+  test('keeps what was as bad before', () => {
+    const bad = { outcome: 'damaged', messages: ['row 1 missing from index x'], violations: { 'a → b': 2 } } as const
+    expect(verdict({ before: survey(bad), after: survey(bad) })).toBe('keep')
+    expect(verdict({ before: survey(bad), after: survey({ ...bad, violations: { 'a → b': 3 } }) })).toBe('roll-back')
+    expect(verdict({ before: survey(bad), after: survey({ ...bad, messages: [...bad.messages, 'more'] }) })).toBe(
+      'roll-back',
+    )
+  })
+
+  test('does not restore what a failed transaction left alone, whatever others wrote', () => {
+    const before = survey({ rows: { a: 1 } })
+    const failed = { before, failure: 'no', isAtomic: true }
+    expect(verdict({ ...failed, after: survey({ rows: { a: 2 } }) })).toBe('as-it-was')
+    expect(verdict({ ...failed, after: survey({ rows: { a: 2 } }), isAtomic: false })).toBe('roll-back')
+    expect(verdict({ ...failed, after: survey({ rows: { a: 2 }, schemaSha256: 'other' }) })).toBe('roll-back')
+    expect(verdict({ ...failed, after: survey({ rows: { a: 0 } }) })).toBe('roll-back')
+    expect(verdict({ before, failure: 'no', after: before })).toBe('as-it-was')
+  })
+
+  test('says with rowLoss: warn or fail what was lost, and still rolls back damage', () => {
+    const loss = { before: survey({ rows: { a: 3 } }), after: survey({ rows: { a: 1 } }) }
+    expect(decideMigration(facts({ ...loss, rowLoss: 'warn' }))).toMatchObject({
+      verdict: 'keep',
+      warnings: ['a lost 2 of 3 rows.'],
+    })
+    expect(verdict({ ...loss, rowLoss: 'fail' })).toBe('fail')
+    const damage = survey({ rows: { a: 1 }, outcome: 'damaged', messages: ['bad'] })
+    for (const rowLoss of ['warn', 'fail'] as const)
+      expect(verdict({ ...loss, after: damage, rowLoss })).toBe('roll-back')
+  })
+
+  test('does not call rows lost that it cannot count', () => {
+    const { verdict: kept, warnings } = decideMigration(
+      facts({ before: survey({ rows: { v: null } }), after: survey({ rows: { v: null } }) }),
+    )
+    expect([kept, warnings]).toEqual(['keep', ['The rows of v could not be counted without the app.']])
+  })
+})
+
+describe('compareSurveys', () => {
+  test('finds a renamed table by its columns, each new one once', () => {
+    const before = survey({ rows: { a: 2, b: 2, c: 2 } })
+    const { moved, lost } = compareSurveys(before, survey({ rows: { x: 2, y: 5 } }), [])
+    expect(moved).toEqual([
+      { from: 'a', to: 'x' },
+      { from: 'b', to: 'y' },
+    ])
+    expect(lost).toEqual([{ table: 'c', before: 2, after: 0 }])
+  })
+
+  test('does not take a new table with other columns, or with fewer rows, for the old one', () => {
+    const before = survey({ rows: { a: 2 } })
+    const other = { ...survey(), tables: { x: { rows: 9, columns: ['id'] } } }
+    expect(compareSurveys(before, other, []).lost).toHaveLength(1)
+    expect(compareSurveys(before, survey({ rows: { x: 1 } }), []).lost).toHaveLength(1)
+  })
+})
+
+describe('decideInterrupted', () => {
+  const base = { phase: 'migrating', pending: ['1'], isAtomic: false, bookkeeping: [], allowLoss: [] } as const
+  const before = survey({ rows: { a: 2 } })
+  const changed = survey({ rows: { a: 2, b: 0 }, schemaSha256: 'new' })
+
+  test('leaves alone what is as it was', () => {
+    expect(decideInterrupted({ ...base, before, after: before }).verdict).toBe('untouched')
+    const written = survey({ rows: { a: 5 } })
+    expect(decideInterrupted({ ...base, isAtomic: true, before, after: written }).verdict).toBe('untouched')
+    expect(decideInterrupted({ ...base, phase: 'rolling-back', before, after: written }).verdict).toBe('untouched')
+  })
+
+  test('finishes what was applied whole and lost nothing', () => {
+    expect(decideInterrupted({ ...base, before, after: changed, stillPending: [] }).verdict).toBe('finish')
+  })
+
+  test('undoes the rest, unless others have written since', () => {
+    const lossy = survey({ rows: { a: 0, b: 0 }, schemaSha256: 'new' })
+    const grown = survey({ rows: { a: 3, b: 0 }, schemaSha256: 'new' })
+    expect(decideInterrupted({ ...base, before, after: changed, stillPending: ['1'] }).verdict).toBe('undo')
+    expect(decideInterrupted({ ...base, before, after: changed }).verdict).toBe('undo')
+    expect(decideInterrupted({ ...base, before, after: lossy, stillPending: [] }).verdict).toBe('undo')
+    expect(decideInterrupted({ ...base, before, after: grown, stillPending: ['1'] }).verdict).toBe('ask')
+    expect(decideInterrupted({ ...base, phase: 'rolling-back', before, after: lossy }).verdict).toBe('undo')
+  })
+})

@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import Database from 'better-sqlite3'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openBackup } from '../engine.ts'
+import { filesystem } from '../storage/filesystem.ts'
+import { type AppOptions, migrationOf } from './testing/app.ts'
+
+const script = join(import.meta.dirname, 'testing/app.ts')
+
+interface Place {
+  readonly path: string
+  readonly storage: string
+  readonly intent: string
+  readonly db: Database.Database
+}
+
+function setUp(): Place {
+  const dir = mkdtempSync(join(tmpdir(), 'guard-kill-'))
+  const path = join(dir, 'app.db')
+  const db = new Database(path)
+  onTestFinished(() => {
+    db.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  db.pragma('journal_mode = WAL')
+  db.exec('CREATE TABLE posts(id INTEGER PRIMARY KEY, text); INSERT INTO posts VALUES (1, 1), (2, 2), (3, 3)')
+  const intent = join(dir, '.sqlite-backup', 'app.db', 'migration', 'intent.json')
+  return { path, storage: join(dir, 'storage'), intent, db }
+}
+
+/** Runs the app in a process of its own; what it says, or how it was killed. */
+async function runApp(
+  { path, storage }: Place,
+  options: Pick<AppOptions, 'migration' | 'killAt'>,
+): Promise<{ signal?: string; said?: unknown }> {
+  const args = ['--disable-warning=ExperimentalWarning', script, JSON.stringify({ path, storage, ...options })]
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, args)
+    return { said: JSON.parse(stdout) }
+  } catch (error) {
+    return { signal: (error as { signal: string }).signal }
+  }
+}
+
+/** The next start, in this process. */
+async function startAgain({ path, storage, db }: Place, migration: AppOptions['migration']) {
+  await using engine = await openBackup({ databases: { app: path }, storages: { disk: filesystem({ dir: storage }) } })
+  const warnings: string[] = []
+  const { migrate, options } = migrationOf(db, migration, () => {})
+  const ended = await engine.guard('app', migrate, { ...options, onWarning: (text) => warnings.push(text) }).then(
+    ({ outcome }) => outcome,
+    (error: { code: string }) => error.code,
+  )
+  const tiers = (await engine.list('app')).items.map(({ tier }) => tier).toSorted()
+  return { ended, warnings: warnings.join('\n'), tiers }
+}
+
+const posts = ({ db }: Place): unknown => db.prepare('SELECT count(*) FROM posts').pluck().get()
+const hasExtra = ({ db }: Place): boolean =>
+  db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'extra'").get() !== undefined
+
+describe('killed', () => {
+  test.each(['backup.started', 'backup.succeeded'] as const)(
+    'at %s, nothing has begun and nothing is left',
+    async (killAt) => {
+      const place = setUp()
+      expect(await runApp(place, { migration: 'good', killAt })).toEqual({ signal: 'SIGKILL' })
+      expect(await startAgain(place, 'good')).toMatchObject({ ended: 'kept', warnings: '', tiers: ['pre-migration'] })
+      expect(readdirSync(join(place.intent, '..'))).toEqual(['lock.db'])
+    },
+  )
+
+  test('before the first statement, the next start says so and migrates, with the same backup', async () => {
+    const place = setUp()
+    expect(await runApp(place, { migration: 'good', killAt: 'migration.started' })).toEqual({ signal: 'SIGKILL' })
+    expect(existsSync(place.intent)).toBe(true)
+    expect(await startAgain(place, 'good')).toEqual({
+      ended: 'kept',
+      warnings: expect.stringContaining('The database is as it was before.'),
+      tiers: ['pre-migration'],
+    })
+    expect(existsSync(place.intent)).toBe(false)
+  })
+
+  test('between two statements, the next start undoes the first and migrates', async () => {
+    const place = setUp()
+    expect(await runApp(place, { migration: 'good', killAt: 'half' })).toEqual({ signal: 'SIGKILL' })
+    expect(hasExtra(place)).toBe(true)
+    const { ended, warnings } = await startAgain(place, 'good')
+    expect(ended).toBe('kept')
+    expect(warnings).toMatch(/is rolled back to \S+\. Nobody knows whether all of it was applied\./)
+    expect([posts(place), hasExtra(place)]).toEqual([3, true])
+  })
+
+  test('after a good migration, the next start checks and keeps it', async () => {
+    const place = setUp()
+    expect(await runApp(place, { migration: 'good', killAt: 'migrated' })).toEqual({ signal: 'SIGKILL' })
+    expect(await startAgain(place, 'good')).toMatchObject({
+      ended: 'nothing-pending',
+      warnings: expect.stringContaining('after all of it was applied. Checked now: nothing is lost.'),
+    })
+    expect([posts(place), hasExtra(place), existsSync(place.intent)]).toEqual([3, true, false])
+  })
+
+  test.each(['migrated', 'restore.started', 'restore.succeeded'] as const)(
+    'at %s of a migration that loses rows, they are there again after the next start',
+    async (killAt) => {
+      const place = setUp()
+      expect(await runApp(place, { migration: 'lossy', killAt })).toEqual({ signal: 'SIGKILL' })
+      const { ended, warnings } = await startAgain(place, 'lossy')
+      // Undone, tried again, undone again.
+      expect(ended).toBe('MIGRATION_ROLLED_BACK')
+      expect(warnings).toMatch(killAt === 'restore.succeeded' ? /as it was before/ : /posts lost all of its 3 rows/)
+      expect([posts(place), hasExtra(place), existsSync(place.intent)]).toEqual([3, false, false])
+    },
+  )
+
+  test('after a migration that loses rows, with rows written since: nothing is done until somebody decides', async () => {
+    const place = setUp()
+    place.db.exec('CREATE TABLE orders(id); INSERT INTO orders VALUES (1)')
+    await runApp(place, { migration: 'lossy', killAt: 'migrated' })
+    place.db.exec('INSERT INTO orders VALUES (2)')
+    expect((await startAgain(place, 'lossy')).ended).toBe('MIGRATION_INTERRUPTED')
+    expect(posts(place)).toBe(0)
+
+    await using engine = await openBackup({
+      databases: { app: place.path },
+      storages: { disk: filesystem({ dir: place.storage }) },
+    })
+    const { options } = migrationOf(place.db, 'lossy', () => {})
+    const kept = await engine.guard('app', () => {}, { ...options, interrupted: 'keep' })
+    expect(kept).toMatchObject({ outcome: 'nothing-pending', warnings: [expect.stringContaining('is kept as it is')] })
+    expect([posts(place), existsSync(place.intent)]).toEqual([0, false])
+  })
+})
+
+test('of two apps that start at once, one migrates and the other waits', async () => {
+  const place = setUp()
+  const both = await Promise.all([runApp(place, { migration: 'good' }), runApp(place, { migration: 'good' })])
+  expect(both.map(({ said }) => said)).toEqual(
+    expect.arrayContaining([
+      { outcome: 'kept', applied: ['0001'] },
+      expect.objectContaining({ outcome: 'nothing-pending' }),
+    ]),
+  )
+  expect(place.db.prepare('SELECT count(*) FROM books').pluck().get()).toBe(1)
+})
