@@ -98,7 +98,8 @@ export function createEngine(
     schedules.end()
     if (backup !== false && config.stop.backup !== false && isWhole) {
       await backupBeforeStop(context, deadlineMs)
-      await schedules.fallAsleep(AbortSignal.timeout(Math.max(0, Math.ceil(left()))))
+      // A storage that hangs may not listen to its signal either.
+      await within(schedules.fallAsleep(AbortSignal.timeout(Math.max(0, Math.ceil(left())))), left())
     }
     await calls.finish(left())
     await heartbeat?.close(left())

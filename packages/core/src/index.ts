@@ -13,9 +13,11 @@ export { defineConfig } from './config/define-config.ts'
 export { configJsonSchema } from './config/json-schema.ts'
 export { type ProfileName, profileFor } from './config/profile.ts'
 export { type ResolveConfigOptions, resolveConfig } from './config/resolve-config.ts'
+export type { RetentionConfig, RetentionRule } from './config/retention.ts'
+export { every } from './config/schedule-text.ts'
 export { env } from './config/secret.ts'
 export { type Duration, parseDuration, parseSize, type Size } from './config/units.ts'
-export { createEngine, openBackup } from './engine.ts'
+export { createEngine, type OpenOptions, openBackup } from './engine.ts'
 export type * from './engine-api.ts'
 export {
   BackupError,
@@ -28,6 +30,9 @@ export {
   serializeError,
 } from './errors.ts'
 export type { BackupEvents, EventName, Logger } from './events.ts'
+export { shareEngine } from './shared-engine.ts'
+export { bootedVariable } from './start/should-boot.ts'
+export { type OnStopSignalOptions, onStopSignal, type StopSignal } from './stop/on-stop-signal.ts'
 export type * from './guard/guard-api.ts'
 export { MigrationRolledBackError } from './guard/migration-rolled-back.ts'
 export { abortedError, orAborted, throwIfAborted, untilAborted } from './storage/abort.ts'

@@ -3,6 +3,10 @@
  *
  * @packageDocumentation
  */
+export { type HostSuiteOptions, hostSuite } from './start/host-suite.ts'
+export { type AppProcess, startProcess } from './start/testing/app-process.ts'
+export { createMachine, type Machine, type MachineOptions, type RunningApp } from './start/testing/machine.ts'
+export { plainApp } from './start/testing/plain-app.ts'
 export type { Clock } from './storage/clock.ts'
 export { type Cue, type FaultyOptions, type FaultyStorage, faulty } from './storage/faulty.ts'
 export { memory } from './storage/memory.ts'

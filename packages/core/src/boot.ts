@@ -1,0 +1,65 @@
+/**
+ * `node --import @sqlite-backup/core/boot server.js`: before any module of the app is evaluated, restores the databases
+ * that are missing; then runs the schedules, and makes a last backup when the app stops. What it needs to know is in the
+ * config file or in the environment.
+ *
+ * @packageDocumentation
+ */
+import { isMainThread } from 'node:worker_threads'
+import { resolveConfig } from './config/resolve-config.ts'
+import { createEngine } from './engine.ts'
+import type { SqliteBackup } from './engine-api.ts'
+import { isBackupError, messageOf } from './errors.ts'
+import type { Logger } from './events.ts'
+import { shareEngine } from './shared-engine.ts'
+import { bootedVariable, shouldBoot } from './start/should-boot.ts'
+import { stderrLogger } from './stderr-logger.ts'
+import { onStopSignal } from './stop/on-stop-signal.ts'
+
+const { [bootedVariable]: bootedPid } = process.env
+if (shouldBoot({ isMainThread, pid: process.pid, main: process.argv[1], bootedPid })) {
+  process.env[bootedVariable] = String(process.pid)
+  await boot()
+}
+
+async function boot(): Promise<void> {
+  const fallback = stderrLogger()
+  let backup: SqliteBackup | undefined
+  try {
+    const config = await resolveConfig()
+    const log = config.log ?? fallback
+    if (config.databases.length === 0) log.warn({}, 'No database is configured: nothing is restored or backed up.')
+    const engine = shareEngine(config, () => createEngine({ ...config, log }))
+    backup = engine
+    await engine.restoreIfMissing()
+    await engine.start()
+    backUpAtTheEnd(engine, log)
+  } catch (error) {
+    // An app that starts with the wrong database is worse than one that does not start.
+    const hint = isBackupError(error) && error.hint !== undefined ? ` ${error.hint}` : ''
+    fallback.error({}, `The app was not started. ${messageOf(error)}${hint}`)
+    await backup?.close()
+    process.exit(1)
+  }
+}
+
+function backUpAtTheEnd(backup: SqliteBackup, log: Logger): void {
+  const close = (): Promise<void> => backup.close({ backup: 'if-changed' })
+  onStopSignal(
+    async (_signal, { appListens }) => {
+      if (!appListens) return await close()
+      // The app may call process.exit() as soon as it is done, which waits for nobody: what there is now goes up at once.
+      for (const database of backup.databases) {
+        try {
+          await backup.backup(database, { tier: 'shutdown', trigger: 'shutdown', ifChanged: true })
+        } catch (error) {
+          if (!isBackupError(error, 'DATABASE_MISSING') && !isBackupError(error, 'DATABASE_EMPTY')) {
+            log.warn({ database }, `The last backup of ${database}: ${messageOf(error)}`)
+          }
+        }
+      }
+    },
+    { whenAppListens: 'join', last: true },
+  )
+  process.once('beforeExit', () => void close())
+}

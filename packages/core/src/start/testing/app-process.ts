@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+
+/** An app that runs, or ran. */
+export interface AppProcess {
+  readonly child: ChildProcess
+  /** All it printed so far, on stdout and stderr. */
+  output(): string
+  /** Waits until it prints something; fails when it ends without. */
+  waitFor(pattern: RegExp): Promise<RegExpExecArray>
+  /** How it ended: its exit code, or the signal. */
+  readonly ended: Promise<number | NodeJS.Signals>
+}
+
+/** Starts a program and reads what it prints. */
+export function startProcess(
+  [command = '', ...args]: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): AppProcess {
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  const waiting = new Set<() => void>()
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text
+      for (const look of waiting) look()
+    })
+  }
+  const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve(signal ?? code ?? -1))
+  })
+  return {
+    child,
+    output: () => printed,
+    ended,
+    async waitFor(pattern) {
+      const found = Promise.withResolvers<RegExpExecArray>()
+      const look = (): void => {
+        const match = pattern.exec(printed)
+        if (match !== null) found.resolve(match)
+      }
+      waiting.add(look)
+      look()
+      const gone = ended.then((end) => {
+        const match = pattern.exec(printed)
+        if (match === null) throw new Error(`It ended (${end}) without printing ${pattern}:\n${printed}`)
+        return match
+      })
+      try {
+        return await Promise.race([found.promise, gone])
+      } finally {
+        waiting.delete(look)
+      }
+    },
+  }
+}

@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process'
+import { expect, test } from 'vitest'
+
+const module = JSON.stringify(new URL('./on-stop-signal.ts', import.meta.url).href)
+
+/** Runs a program, sends it signals when it asks for them by printing their names, and tells how it ended. */
+async function run(program: string): Promise<{ readonly printed: string; readonly end: string | number | null }> {
+  const source = `import { onStopSignal } from ${module}
+    const alive = setInterval(() => {}, 1000)
+    const say = (text) => process.stdout.write(text + '\\n')
+    const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+    ${program}`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let printed = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text
+    for (const signal of text.match(/^SIG\w+$/gm) ?? []) child.kill(signal as NodeJS.Signals)
+  })
+  const end = await new Promise<string | number | null>((resolve) =>
+    child.once('close', (code, signal) => resolve(signal ?? code)),
+  )
+  return { printed: printed.replaceAll(/^SIG\w+\n/gm, ''), end }
+}
+
+test.each(['SIGTERM', 'SIGINT'])(
+  '%s waits for the handler, and then ends the process as it always would',
+  async (signal) => {
+    const { printed, end } = await run(`
+    onStopSignal(async (name) => { await later(50); say('closed on ' + name) })
+    say('${signal}')`)
+    expect(printed).toBe(`closed on ${signal}\n`)
+    expect(end).toBe(signal)
+  },
+)
+
+test('handlers run side by side, and the last one after them, whatever fails', async () => {
+  const { printed, end } = await run(`
+    onStopSignal(() => say('last'), { last: true })
+    onStopSignal(async () => { say('one begins'); await later(50); say('one ends') })
+    onStopSignal(async () => { say('two begins'); throw new Error('two fails') })
+    say('SIGTERM')`)
+  expect(printed.split('\n').slice(0, 4)).toEqual(['one begins', 'two begins', 'one ends', 'last'])
+  expect(end).toBe('SIGTERM')
+})
+
+test('an app that listens itself is left alone, but for those who join', async () => {
+  const { printed, end } = await run(`
+    onStopSignal(() => say('leaves'))
+    onStopSignal((_, { appListens }) => say('joins, the app listens: ' + appListens), { whenAppListens: 'join' })
+    process.on('SIGTERM', async () => { await later(50); say('the app is done'); process.exit(7) })
+    say('SIGTERM')`)
+  expect(printed).toBe('joins, the app listens: true\nthe app is done\n')
+  expect(end).toBe(7)
+})
+
+test('a second signal ends the process at once, but not the echo of the same key press', async () => {
+  const { printed, end } = await run(`
+    onStopSignal(async () => {
+      say('closing')
+      say('SIGINT')
+      await later(700)
+      say('still closing')
+      say('SIGINT')
+      await later(60_000)
+    })
+    say('SIGINT')`)
+  expect(printed).toBe('closing\nstill closing\n')
+  expect(end).toBe(130)
+})
+
+test('a handler that was taken away leaves nothing behind', async () => {
+  const { printed, end } = await run(`
+    onStopSignal(() => say('never'))()
+    say('listeners: ' + process.listenerCount('SIGTERM'))
+    say('SIGTERM')`)
+  expect(printed).toBe('listeners: 0\n')
+  expect(end).toBe('SIGTERM')
+})
+
+test('two loaded copies share one listener', async () => {
+  const { printed, end } = await run(`
+    const copy = await import(${module} + '?copy')
+    onStopSignal(() => say('one'))
+    copy.onStopSignal(() => say('two'))
+    say('listeners: ' + process.listenerCount('SIGTERM'))
+    say('SIGTERM')`)
+  expect(printed).toBe('listeners: 1\none\ntwo\n')
+  expect(end).toBe('SIGTERM')
+})

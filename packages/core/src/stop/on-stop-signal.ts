@@ -1,0 +1,92 @@
+import { constants } from 'node:os'
+
+export type StopSignal = 'SIGTERM' | 'SIGINT'
+
+export interface OnStopSignalOptions {
+  /**
+   * What to do when the app listens to the signal itself: `leave`: nothing, the app stops itself and calls us on its way;
+   * `join`: act all the same.
+   * @default 'leave'
+   */
+  readonly whenAppListens?: 'leave' | 'join'
+  /** Whether to wait until all others are through: for what has nothing to do but to back up what they wrote. @default false */
+  readonly last?: boolean
+}
+
+type Handler = (signal: StopSignal, facts: { readonly appListens: boolean }) => Promise<void> | void
+
+interface Listening {
+  readonly handlers: Map<Handler, OnStopSignalOptions>
+  stoppedAtMs: number | undefined
+}
+
+const signals: readonly StopSignal[] = ['SIGTERM', 'SIGINT']
+
+// npm passes on the Ctrl+C that the terminal has sent to the whole group: one key press, two signals.
+const SAME_KEY_PRESS_MS = 500
+
+/**
+ * Runs `handler` when the process is told to stop (SIGTERM, SIGINT), and then lets the signal do what it would have done
+ * without us. The handlers of a process run side by side; a second signal ends the process at once.
+ * @returns a function that takes the handler away
+ */
+export function onStopSignal(handler: Handler, options: OnStopSignalOptions = {}): () => void {
+  const state = listening()
+  state.handlers.set(handler, options)
+  return () => {
+    state.handlers.delete(handler)
+    // A signal must end a process that nobody of ours watches over any more.
+    if (state.handlers.size === 0 && state.stoppedAtMs === undefined) unlisten()
+  }
+}
+
+// Dev servers load modules again, and two copies of this package may be loaded: one listener per process all the same.
+const key = Symbol.for('@sqlite-backup/core/on-stop-signal/1')
+type Global = { [key]?: { readonly state: Listening; readonly listener: (signal: StopSignal) => void } }
+
+function listening(): Listening {
+  const store = globalThis as Global
+  if (store[key] === undefined) {
+    const state: Listening = { handlers: new Map(), stoppedAtMs: undefined }
+    const listener = (signal: StopSignal): void => void onSignal(signal, state)
+    store[key] = { state, listener }
+    for (const signal of signals) process.on(signal, listener)
+  }
+  return store[key].state
+}
+
+function unlisten(): void {
+  const store = globalThis as Global
+  if (store[key] === undefined) return
+  for (const signal of signals) process.off(signal, store[key].listener)
+  delete store[key]
+}
+
+async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
+  const appListens = process.listenerCount(signal) > 1
+  if (state.stoppedAtMs !== undefined) {
+    if (appListens || performance.now() - state.stoppedAtMs < SAME_KEY_PRESS_MS) return
+    process.exit(exitCodeOf(signal))
+  }
+  const handlers = [...state.handlers].filter(([, { whenAppListens }]) => !appListens || whenAppListens === 'join')
+  if (handlers.length === 0) return
+  state.stoppedAtMs = performance.now()
+  const run = (isLast: boolean) =>
+    Promise.allSettled(
+      handlers
+        .filter(([, { last = false }]) => last === isLast)
+        .map(async ([handler]) => handler(signal, { appListens })),
+    )
+  await run(false)
+  await run(true)
+  unlisten()
+  // Whoever listens besides us decides when it is over.
+  if (process.listenerCount(signal) > 0) return
+  // The kernel keeps signals without a listener from process 1: https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
+  if (process.pid === 1) process.exit(exitCodeOf(signal))
+  process.kill(process.pid, signal)
+}
+
+function exitCodeOf(signal: StopSignal): number {
+  return 128 + constants.signals[signal]
+}
