@@ -146,6 +146,10 @@ export interface ListBackupsOptions extends FromOptions {
   /** @default 50 */
   readonly limit?: number
   readonly cursor?: string
+  /** Also what was found out about each since: one more request. @default false */
+  readonly marks?: boolean
+  /** Also whether the history has forked: up to a dozen more requests. @default true on the first page */
+  readonly forks?: boolean
 }
 
 export interface BackupSummaryEntry {
@@ -155,6 +159,18 @@ export interface BackupSummaryEntry {
   readonly tier: Tier
   readonly name?: string
   readonly storedSizeBytes: number
+  /** With `marks`. */
+  readonly marks?: BackupMarks
+}
+
+/** What was found out about a backup since it was made. */
+export interface BackupMarks {
+  /** The deepest level it passed; absent when it failed. */
+  readonly level?: CheckLevel
+  /** It failed a verification, and has not passed one as deep since. */
+  readonly isBad: boolean
+  /** Exempt from pruning. */
+  readonly isKept: boolean
 }
 
 export interface BackupList {
@@ -170,6 +186,8 @@ export interface BackupDetails {
   readonly storage: string
   readonly manifest: Manifest
   readonly records: readonly VerifyRecord[]
+  /** Exempt from pruning. */
+  readonly kept: boolean
 }
 
 export interface RestoreOptions extends FromOptions {

@@ -4,12 +4,14 @@ import { firstAnswering, type NamedStorage } from './catalog/first-answering.ts'
 import { listBackupPage } from './catalog/list-backups.ts'
 import { listDatabases } from './catalog/list-databases.ts'
 import { readLineage } from './catalog/read-lineage.ts'
-import { readRecords } from './catalog/records.ts'
+import type { RecordEntry } from './catalog/record-keys.ts'
+import { listRecords, listRecordsOf, readRecords } from './catalog/records.ts'
+import { summarizeRecords } from './catalog/summarize-records.ts'
 import type { Config, ResolvedConfig } from './config/config.ts'
 import { resolveConfig } from './config/resolve-config.ts'
 import { databaseOf, type EngineContext } from './context.ts'
 import { examine } from './doctor.ts'
-import type { BackupList, CloseOptions, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
+import type { BackupList, BackupMarks, CloseOptions, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
 import { BackupError } from './errors.ts'
 import { createEventBus, type EventBus } from './events.ts'
 import { findBackup } from './find-backup.ts'
@@ -141,7 +143,11 @@ export function createEngine(
     show: (reference, options = {}) =>
       calls.run(options.signal, async (signal) => {
         const { name, storage, value } = await findBackup(context, reference, options, signal)
-        return { storage: name, manifest: value.manifest, records: await readRecords(storage, value.entry, { signal }) }
+        const [records, entries] = await Promise.all([
+          readRecords(storage, value.entry, { signal }),
+          listRecords(storage, value.entry, { signal }),
+        ])
+        return { storage: name, manifest: value.manifest, records, kept: summarizeRecords(entries).isKept }
       }),
     planRestore: (reference, options = {}) =>
       calls.run(options.signal, (signal) => planRestoreOf(context, reference, options, signal)),
@@ -205,12 +211,14 @@ async function list(context: EngineContext, options: ListBackupsOptions, signal:
     async (storage) => {
       const page = await listBackupPage(storage, { ...options, database, signal })
       // A fork is a fact of the newest backups, so the first page tells it.
-      const fork = options.cursor === undefined ? (await readLineage(storage, database, { signal })).rivals : []
-      return { page, fork }
+      const { forks = options.cursor === undefined } = options
+      const records = options.marks ? await listRecordsOf(storage, page.items, { signal }) : undefined
+      const fork = forks ? (await readLineage(storage, database, { signal })).rivals : []
+      return { page, fork, records }
     },
     options,
   )
-  const { page, fork } = value
+  const { page, fork, records } = value
   return {
     storage: name,
     database,
@@ -221,10 +229,17 @@ async function list(context: EngineContext, options: ListBackupsOptions, signal:
       tier,
       ...(label === undefined ? {} : { name: label }),
       storedSizeBytes,
+      ...(records === undefined ? {} : { marks: marksOf(records.get(id) ?? []) }),
     })),
     ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
     ...(fork.length > 0 ? { fork } : {}),
   }
+}
+
+/** A backup that nobody verified is still one that was stored. */
+function marksOf(records: readonly RecordEntry[]): BackupMarks {
+  const { level = 'stored', isBad, isKept } = summarizeRecords(records)
+  return { ...(isBad ? {} : { level }), isBad, isKept }
 }
 
 function retried(name: string, storage: NamedStorage['storage'], bus: EventBus): NamedStorage['storage'] {
