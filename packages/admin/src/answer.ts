@@ -53,7 +53,7 @@ export async function answer(request: Request, options: AnswerOptions): Promise<
     const admin = await options.open()
     frame = { access, admin }
     const exchange = { admin, access, request, params: found.params, query, input, base: options.publicPath }
-    return withSecurityHeaders(await found.route.handle(exchange))
+    return withSecurityHeaders(await forMethod(request, await found.route.handle(exchange)))
   } catch (error) {
     const problem = toAdminError(error)
     if (problem.status >= 500) {
@@ -62,7 +62,7 @@ export async function answer(request: Request, options: AnswerOptions): Promise<
         'The admin of sqlite-backup could not answer',
       )
     }
-    return withSecurityHeaders(problemResponse(request, options, problem, frame))
+    return withSecurityHeaders(await forMethod(request, problemResponse(request, options, problem, frame)))
   }
 }
 
@@ -109,4 +109,11 @@ function pathBelow(pathname: string, basePath: string): string {
 /** The host's own response may have headers that cannot be changed, like those of Response.redirect(). */
 function copyOf(response: Response): Response {
   return new Response(response.body, { status: response.status, headers: new Headers(response.headers) })
+}
+
+/** HEAD is GET without what it would send. */
+async function forMethod({ method }: Request, response: Response): Promise<Response> {
+  if (method !== 'HEAD') return response
+  await response.body?.cancel()
+  return new Response(null, { status: response.status, headers: response.headers })
 }

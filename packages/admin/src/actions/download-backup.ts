@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { type AdminContext, storagesOf } from '../admin-context.ts'
@@ -142,9 +141,11 @@ async function databaseFile(
   try {
     const output = join(dir, 'download.db')
     await engine.restore(backup, { ...source, output, acceptOtherEnvironment: true, signal })
-    const { size } = await stat(output)
-    const bytes = createReadStream(output)
-    return attachment(toWebStream(bytes, remove), `${database}-${backup}.db`, size)
+    const file = await open(output)
+    const { size } = await file.stat()
+    // An open file can be read without a name: whatever happens now, nothing is left behind.
+    await remove()
+    return attachment(toWebStream(file.createReadStream()), `${database}-${backup}.db`, size)
   } catch (error) {
     await remove()
     throw error
@@ -173,28 +174,18 @@ function attachment(body: ReadableStream<Uint8Array>, file: string, sizeBytes: n
   })
 }
 
-/** Read as it is sent: a slow download holds one chunk. `ended` is called once, at the end or when the reader has gone. */
-function toWebStream(
-  source: AsyncIterable<Uint8Array>,
-  ended: () => Promise<void> = async () => {},
-): ReadableStream<Uint8Array> {
+/** Read as it is sent: a slow download holds one chunk, and a reader that leaves ends it. */
+function toWebStream(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]()
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        try {
-          const { done, value } = await iterator.next()
-          if (!done) return controller.enqueue(new Uint8Array(value))
-          await ended()
-          controller.close()
-        } catch (error) {
-          await ended()
-          controller.error(error)
-        }
+        const { done, value } = await iterator.next()
+        if (done) controller.close()
+        else controller.enqueue(new Uint8Array(value))
       },
       async cancel() {
         await iterator.return?.()
-        await ended()
       },
     },
     { highWaterMark: 0 },

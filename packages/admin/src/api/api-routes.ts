@@ -1,4 +1,5 @@
 import { makeDownloadLink } from '../actions/download-backup.ts'
+import { keepBackup } from '../actions/keep-backup.ts'
 import { makeBackup } from '../actions/make-backup.ts'
 import { approveRestore, denyRestore, planOf, requestRestore } from '../actions/restore-backup.ts'
 import { listRestoreRequests } from '../actions/restore-request.ts'
@@ -38,6 +39,12 @@ export const apiRoutes: readonly Route[] = [
     path: '/api/backups/:id/verify',
     permission: 'backup',
     handle: async (exchange) => json({ job: await verifyBackup(exchange) }, 202),
+  },
+  {
+    method: 'POST',
+    path: '/api/backups/:id/keep',
+    permission: 'backup',
+    handle: async (exchange) => json({ kept: await keepBackup(exchange) }),
   },
   { method: 'POST', path: '/api/backups/:id/download', permission: 'download', handle: makeLink },
   { method: 'POST', path: '/api/download', permission: 'download', handle: makeLink },

@@ -43,6 +43,16 @@ export function describeSafety({ storages }: Pick<DatabaseStatus, 'storages'>): 
       : bad.length === 1
         ? ` — ${bad[0]?.storage} needs a look`
         : ` — ${bad.length} storages need a look`
+  const unchangedAt = stillTrueAt(storages, newest.id)
+  if (unchangedAt !== undefined) {
+    return {
+      level,
+      headline: `Safe until {safeUntil}${where}.`,
+      loss: 'Nothing had changed since the newest backup then.',
+      safeUntil: unchangedAt,
+      ageMs: newest.ageMs,
+    }
+  }
   return {
     level,
     headline: `Safe until {safeUntil}${where}.`,
@@ -53,4 +63,15 @@ export function describeSafety({ storages }: Pick<DatabaseStatus, 'storages'>): 
     safeUntil: newest.created,
     ageMs: newest.ageMs,
   }
+}
+
+/** When schedules looked last and found the newest backup to be the database still. */
+function stillTrueAt(storages: DatabaseStatus['storages'], newestId: string): string | undefined {
+  return storages
+    .filter(({ newest, beat }) => newest?.id === newestId && (beat?.state === 'unchanged' || beat?.state === 'asleep'))
+    .map(({ beat }) => beat?.at)
+    .filter((at) => at !== undefined)
+    .filter((at) => storages.every(({ newest }) => newest === undefined || at > newest.created))
+    .sort()
+    .at(-1)
 }

@@ -11,6 +11,10 @@ export interface Overview {
   readonly environment?: string
   readonly safety: Safety
   readonly storages: DatabaseStatus['storages']
+  /** The next run of a job. */
+  readonly next?: DatabaseStatus['next']
+  /** What should be known though nothing is wrong with a backup. */
+  readonly warnings: readonly string[]
   readonly running: readonly Activity[]
   readonly lastFailure?: LastFailure
   /** The newest backups. */
@@ -33,6 +37,7 @@ export async function readOverview(admin: AdminContext, database: string): Promi
   const storages = (status.databases[0]?.storages ?? []).map((each) =>
     each.newest === undefined ? each : { ...each, newest: { ...each.newest, ageMs: each.newest.ageMs + spentMs } },
   )
+  const next = status.databases[0]?.next
   const lastFailure = activity.lastFailure(database)
   return {
     database,
@@ -40,6 +45,8 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     ...(environment === undefined ? {} : { environment }),
     safety: describeSafety({ storages }),
     storages,
+    ...(next === undefined ? {} : { next }),
+    warnings: status.warnings,
     running: activity.running().filter((run) => run.database === database),
     ...(lastFailure === undefined ? {} : { lastFailure }),
     newest,
@@ -50,7 +57,7 @@ export async function readOverview(admin: AdminContext, database: string): Promi
 async function newestBackups({ engine }: AdminContext, database: string): Promise<BackupList['items']> {
   if (engine.storages.length === 0) return []
   try {
-    return (await engine.list(database, { limit: overviewBackups })).items
+    return (await engine.list(database, { limit: overviewBackups, marks: true, forks: false })).items
   } catch (error) {
     if (error instanceof Error && error.name === 'BackupError') return []
     throw error

@@ -42,6 +42,7 @@ async function useOf({ engine }: AdminContext, database: string, storage: string
         {
           from: storage,
           limit: PAGE,
+          forks: false,
           ...(cursor === undefined ? {} : { cursor }),
         },
       )

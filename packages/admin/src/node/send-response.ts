@@ -20,6 +20,10 @@ export async function sendResponse(response: Response, reply: ServerResponse): P
     if (!reply.writableFinished) void reader.cancel().catch(() => undefined)
   }
   reply.once('close', gone)
+  // A stream that never ends by itself would keep `server.close()` waiting.
+  const isEndless = response.headers.get('content-type')?.startsWith('text/event-stream') === true
+  const watch = isEndless ? setInterval(() => isStopping(reply) && gone(), 200) : undefined
+  watch?.unref()
   try {
     for (;;) {
       const { done, value } = await reader.read()
@@ -31,8 +35,14 @@ export async function sendResponse(response: Response, reply: ServerResponse): P
     // The head has been sent: breaking the connection is the only way left to say that the body is not whole.
     reply.destroy()
   } finally {
+    clearInterval(watch)
     reply.off('close', gone)
   }
+}
+
+function isStopping({ req }: ServerResponse): boolean {
+  const { server } = req.socket as { readonly server?: { readonly listening?: boolean } }
+  return server?.listening === false
 }
 
 async function drained(reply: ServerResponse): Promise<void> {

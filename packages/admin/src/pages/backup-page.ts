@@ -2,7 +2,7 @@ import type { BackupDetails, VerifyRecord } from '@sqlite-backup/core'
 import { formatAge, formatBytes, formatDuration, plural } from '../format.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html } from '../web/html.ts'
-import { facts, levelMark, link, moment, momentAndAge, notice, sign, tierTag } from './parts.ts'
+import { facts, keptTag, levelMark, link, moment, momentAndAge, notice, sign, tierTag } from './parts.ts'
 
 const triggerTexts = {
   schedule: 'the schedule',
@@ -14,7 +14,7 @@ const triggerTexts = {
 } as const
 
 /** Everything known about one backup, and what can be done with it. */
-export function backupPage(exchange: Exchange, { manifest, storage, records }: BackupDetails): Html {
+export function backupPage(exchange: Exchange, { manifest, storage, records, kept }: BackupDetails): Html {
   const { base, admin, access } = exchange
   const nowMs = admin.now().getTime()
   const query = { ...(admin.engine.databases.length > 1 ? { db: manifest.database } : {}), storage }
@@ -22,13 +22,17 @@ export function backupPage(exchange: Exchange, { manifest, storage, records }: B
   const tables = records.findLast((record) => record.tables !== undefined)
   const path = `/backups/${manifest.id}`
   return html`<p class="crumbs"><a href="${link(base, '/backups', query)}">Backups</a> <span aria-hidden="true">/</span></p>
-<div class="row"><h1>${moment(manifest.created)} ${manifest.name !== undefined && html`<span class="muted">${manifest.name}</span>`}</h1>${tierTag(manifest.tier)}</div>
+<div class="row"><h1>${moment(manifest.created)} ${manifest.name !== undefined && html`<span class="muted">${manifest.name}</span>`}</h1><span>${tierTag(manifest.tier)}${kept && html` ${keptTag()}`}</span></div>
 <p class="lead">${manifest.database}, ${formatAge(nowMs - Date.parse(manifest.created))}, made by ${triggerTexts[manifest.trigger]}${manifest.actor !== undefined && html` (${manifest.actor})`}.</p>
 <div class="actions">
 ${access.can('restore:request') && html`<a class="button primary" href="${link(base, `/restore/${manifest.id}`, query)}">Restore…</a>`}
 ${
   access.can('backup') &&
   html`<form method="post" action="${link(base, `${path}/verify`, query)}"><button name="level" value="checked" title="Its bytes are read back and compared">Check</button> <button name="level" value="proven" title="It is restored to a scratch place, and SQLite looks at it">Prove</button></form>`
+}
+${
+  access.can('backup') &&
+  html`<form method="post" action="${link(base, `${path}/keep`, query)}"><input type="hidden" name="keep" value="${kept ? 'no' : 'yes'}"><button>${kept ? 'No longer keep for good' : 'Keep for good'}</button></form>`
 }
 ${
   access.can('download') &&

@@ -22,7 +22,7 @@ ${sign(safety.level)}
 <div>
 <p class="eyebrow">${database}</p>
 <h1 id="headline">${headline(safety)}</h1>
-<p class="lead">${safety.loss}</p>
+<p class="lead">${safety.loss}${overview.next !== undefined && html` The next backup is due at <span class="nowrap">${moment(overview.next.at)}</span>.`}</p>
 </div>
 <div class="actions">
 ${
@@ -36,6 +36,7 @@ ${
 }
 </div>
 </section>
+${overview.warnings.map((warning) => notice('warning', html`<p>${warning}</p>`))}
 ${running.map((run) => progressCard(run))}
 ${
   lastFailure !== undefined &&

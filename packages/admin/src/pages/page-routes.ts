@@ -1,5 +1,6 @@
 import type { BackupList, ListBackupsOptions } from '@sqlite-backup/core'
 import { makeDownloadLink, useDownloadLink } from '../actions/download-backup.ts'
+import { keepBackup } from '../actions/keep-backup.ts'
 import { makeBackup } from '../actions/make-backup.ts'
 import { approveRestore, denyRestore, planOf, requestRestore } from '../actions/restore-backup.ts'
 import { listRestoreRequests } from '../actions/restore-request.ts'
@@ -38,6 +39,15 @@ export const pageRoutes: readonly Route[] = [
     path: '/backups/:id/verify',
     permission: 'backup',
     handle: async (exchange) => toJob(exchange, (await verifyBackup(exchange)).id),
+  },
+  {
+    method: 'POST',
+    path: '/backups/:id/keep',
+    permission: 'backup',
+    async handle(exchange) {
+      await keepBackup(exchange)
+      return seeOther(exchange, `/backups/${backupIdOf(exchange)}`)
+    },
   },
   { method: 'POST', path: '/backups/:id/download', permission: 'download', handle: toDownload },
   { method: 'POST', path: '/download', permission: 'download', handle: toDownload },
@@ -94,6 +104,7 @@ export async function listBackups(exchange: Exchange, filter: BackupsFilter = fi
   }
   const options: ListBackupsOptions = {
     limit,
+    marks: true,
     ...(storage === undefined ? {} : { from: storage }),
     ...(tier === undefined ? {} : { tier }),
     ...(name === undefined ? {} : { name }),

@@ -39,6 +39,10 @@ export function tierTag(tier: Tier): Html {
   return html`<span class="tag">${tierText(tier)}</span>`
 }
 
+export function keptTag(): Html {
+  return html`<span class="tag kept" title="It is never deleted by retention.">Kept</span>`
+}
+
 const signs = { good: '✓', warning: '!', bad: '✕', info: 'i' } as const
 export type Tone = keyof typeof signs
 

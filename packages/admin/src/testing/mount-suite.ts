@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest'
+import type { AdminHost } from './admin-suite.ts'
+import { openShop, openSite } from './shop.ts'
+
+/** Where the admin is, its links lead to; everything else is the app's. */
+export function mountSuite(host: AdminHost): void {
+  describe('mounting', () => {
+    test.each(['default', 'path', 'nested'] as const)(
+      '%s: pages, links and assets are where it is mounted',
+      async (mount) => {
+        const { engine } = await openShop()
+        const site = await openSite(host, { backup: engine }, { mount })
+        for (const path of ['', '/', '/?x=1']) {
+          const { status, text } = await site.visit(path)
+          expect(status, path).toBe(200)
+          expect(text).toContain('<h1')
+        }
+        const { text } = await site.visit('/')
+        const links = [...text.matchAll(/(?:href|src|action|data-events)="([^"#]+)"/g)].map(([, link]) => link ?? '')
+        expect(links.length).toBeGreaterThan(5)
+        for (const link of links) {
+          expect(link.startsWith(`${site.path}/`), link).toBe(true)
+          if (link.includes('/assets/')) expect((await site.visit(`!${link}`)).status).toBe(200)
+        }
+      },
+    )
+
+    test('everything else is passed on to the app', async () => {
+      const { engine } = await openShop()
+      const site = await openSite(host, { backup: engine })
+      for (const path of ['!/', '!/admin', '!/admin/backupsx', '!/other']) {
+        expect((await site.visit(path)).text, path).toBe('host says 404')
+      }
+    })
+
+    test('behind a proxy that strips a prefix, publicPath leads the links', async () => {
+      const { engine } = await openShop()
+      const site = await openSite(host, { backup: engine, publicPath: '/proxied/admin/' }, { mount: 'path' })
+      const { text } = await site.visit('/backups')
+      expect(text).toContain('href="/proxied/admin/audit"')
+      expect(text).not.toContain(`"${site.path}/`)
+      const { headers } = await site.visit('/backups', { form: {} })
+      expect(headers.location).toMatch(/^\/proxied\/admin\/jobs\//)
+    })
+
+    test('unknown paths and methods are said to be so', async () => {
+      const { engine } = await openShop()
+      const site = await openSite(host, { backup: engine })
+      expect((await site.visit('/nothing')).status).toBe(404)
+      expect((await site.visit('/backups/%zz')).status).toBeGreaterThanOrEqual(400)
+      expect((await site.visit('/audit', { form: {} })).status).toBe(405)
+      expect((await site.visit('/api/nothing')).json()).toMatchObject({ error: { code: 'NOT_FOUND' } })
+      const head = await site.visit('/', { method: 'HEAD' })
+      expect([head.status, head.text]).toEqual([200, ''])
+    })
+  })
+}

@@ -1,0 +1,55 @@
+import type { AddressInfo } from 'node:net'
+import { adminSuite } from '@sqlite-backup/admin/testing'
+import express, { Router } from 'express'
+import { expect, test } from 'vitest'
+import { backupAdmin } from './admin.ts'
+
+adminSuite({
+  host: {
+    name: 'express',
+    async start({ admin, mount, parseBodies = false }) {
+      const app = express()
+      if (parseBodies) app.use(express.urlencoded({ extended: true }), express.json())
+      const handler = backupAdmin(admin)
+      if (mount === 'default') app.use(handler)
+      else if (mount === 'path') app.use('/tools/backups', handler)
+      else app.use('/ops', Router().use('/area', Router().use('/backups', handler)))
+      app.use((_req, res) => {
+        res.status(404).send('host says 404')
+      })
+      const server = app.listen(0, '127.0.0.1')
+      await new Promise((resolve) => server.once('listening', resolve))
+      return {
+        origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        path: { default: '/admin/backups', path: '/tools/backups', nested: '/ops/area/backups' }[mount],
+        async close() {
+          const closed = new Promise((resolve) => server.close(resolve))
+          await handler.close()
+          server.closeIdleConnections()
+          await closed
+        },
+      }
+    },
+  },
+})
+
+test('without authorize it does not mount, and says which lines to add', () => {
+  expect(() => backupAdmin()).toThrow(/closed until it knows who may enter[\s\S]*authorize: \(req\)/)
+})
+
+test('an open page ends when the server stops listening, though nobody closed the admin', async () => {
+  const handler = backupAdmin({ authorize: () => ({ actor: { id: 'ann' }, permissions: 'all' }) })
+  const app = express().use(handler)
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  const response = await fetch(`http://127.0.0.1:${port}/admin/backups/events`)
+  const reader = response.body?.getReader()
+  await reader?.read()
+  const closed = new Promise((resolve) => server.close(resolve))
+  while (!(await reader?.read())?.done);
+  server.closeIdleConnections()
+  await closed
+  expect(server.listening).toBe(false)
+  await handler.close()
+})

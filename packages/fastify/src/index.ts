@@ -1,0 +1,2 @@
+export { password } from '@sqlite-backup/admin'
+export { type BackupAdminOptions, backupAdmin } from './admin.ts'
