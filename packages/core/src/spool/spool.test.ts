@@ -77,6 +77,8 @@ test('what killed runs left long ago is removed; what is young or of another kin
   ])
 })
 
+if (process.getuid?.() !== 0) console.warn('SKIPPED TEST, a folder of another user: only root can make one.')
+
 // Root may write everywhere: this one works as another user for a moment.
 test.skipIf(process.getuid?.() !== 0)(
   'beside a database whose folder is read-only it lies in the temporary folder',

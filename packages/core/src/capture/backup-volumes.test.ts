@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { backUp, readBooks, startApp, tempDir, testClient, until } from './testing/fixture.ts'
+import { backUp, readBooks, sha256, startApp, tempDir, testClient, until } from './testing/fixture.ts'
 
 const MB = 1024 * 1024
 const canMount = process.platform === 'linux' && process.getuid?.() === 0 && tryMount()
-if (!canMount) console.warn('SKIPPED TESTS, a full disk: only root may mount a tmpfs to fill.')
+if (!canMount) console.warn('SKIPPED TESTS, full and read-only volumes: only root may mount them.')
 
 function tryMount(): boolean {
   const dir = '/tmp/sqlite-backup-may-mount'
@@ -132,5 +132,53 @@ describe.skipIf(!canMount)('on a volume that is filling up', () => {
     expect(result.plain.sizeBytes).toBeGreaterThan(90_000_000)
     expect(statSync(join(volume, readdirSync(volume)[0] ?? '')).size).toBe(result.stored.sizeBytes)
     database.close()
+  })
+})
+
+describe.skipIf(!canMount)('on a volume that is mounted read-only here', () => {
+  /** One folder, writable for the app and read-only for us. */
+  function mountTwice(): { appPath: string; path: string } {
+    const [writable, readOnly] = [tempDir(), tempDir()]
+    execFileSync('mount', ['--bind', writable, readOnly])
+    onTestFinished(() => {
+      execFileSync('umount', ['-l', readOnly])
+    })
+    execFileSync('mount', ['-o', 'remount,bind,ro', readOnly])
+    return { appPath: join(writable, 'app.db'), path: join(readOnly, 'app.db') }
+  }
+
+  test('a closed WAL database is captured', async () => {
+    const { appPath, path } = mountTwice()
+    await (await startApp({ path: appPath })).stop()
+    const { image } = await backUp(testClient(), path)
+    expect(sha256(image)).toBe(sha256(appPath))
+  })
+
+  test('a WAL database that its app has open elsewhere is pinned', async () => {
+    const { appPath, path } = mountTwice()
+    const app = await startApp({ path: appPath, gapMs: 0 })
+    const client = testClient()
+    for (let i = 0; i < 3; i++) {
+      expect(readBooks((await backUp(client, path)).image)).toMatchObject({
+        integrity: 'ok',
+        sum: 200 * 1000,
+        holes: 0,
+      })
+    }
+    expect((await app.stop()).errors).toEqual({})
+  })
+
+  test('a WAL database whose dead app left a log is refused, because it cannot be recovered without writing', async () => {
+    const { appPath, path } = mountTwice()
+    const app = await startApp({ path: appPath, isIdle: true })
+    await app.kill()
+    const spoolDir = tempDir()
+    await expect(backUp(testClient(), path, { spoolDir })).rejects.toMatchObject({
+      code: 'DATABASE_UNREADABLE',
+      hint: expect.stringContaining('write permission'),
+    })
+    expect(readdirSync(spoolDir)).toEqual([])
+    // Its owner can.
+    expect(readBooks((await backUp(testClient(), appPath)).image)).toMatchObject({ integrity: 'ok', sum: 200 * 1000 })
   })
 })
