@@ -12,7 +12,7 @@ import type { Profile } from '../config/profile.ts'
 import type { BackupResult, StorageOutcome } from '../engine-api.ts'
 import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
 import { readMigrationTags } from '../spool/migration-tags.ts'
-import { readSpoolState, type SpoolState, writeSpoolState } from '../spool/state.ts'
+import { ensureSpoolState, type SpoolState, writeSpoolState } from '../spool/state.ts'
 import { orAborted } from '../storage/abort.ts'
 import { buildManifest } from './build-manifest.ts'
 import { chooseEncoding } from './choose-encoding.ts'
@@ -82,7 +82,7 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
     const path = run.image?.path ?? run.path
     const inspection = await capture.inspect({ path }, { signal })
     requireDatabase(path, inspection)
-    const state = run.copyOf ?? (await readSpoolState(spoolDir))
+    const state = run.copyOf ?? (await ensureSpoolState(spoolDir))
     if (run.ifChanged && inspection.fingerprint !== undefined && inspection.fingerprint === state.fingerprint) {
       return { ...nothing, outcome: 'unchanged', id: state.parent ?? '', durationMs: performance.now() - began }
     }

@@ -2,7 +2,14 @@ import { databaseFolder } from '../catalog/keys.ts'
 import { readFields } from '../catalog/read-fields.ts'
 import type { BeatState } from '../engine-api.ts'
 import { BackupError, isBackupError } from '../errors.ts'
-import { bytesBody, type CallOptions, listAll, readObject, type Storage } from '../storage/storage.ts'
+import {
+  bytesBody,
+  type CallOptions,
+  type ListedObject,
+  listAll,
+  readObject,
+  type Storage,
+} from '../storage/storage.ts'
 
 /** The last sign of life of one writer: one small object that it replaces. */
 export interface Beat {
@@ -23,6 +30,10 @@ export function beatFolder(database: string): string {
   return `${databaseFolder(database)}heartbeat/`
 }
 
+function beatKey(database: string, writer: string): string {
+  return `${beatFolder(database)}${writer}.json`
+}
+
 export async function putBeat(
   storage: Storage,
   database: string,
@@ -30,8 +41,7 @@ export async function putBeat(
   options: CallOptions = {},
 ): Promise<void> {
   const bytes = Buffer.from(`${JSON.stringify({ format: 1, ...beat })}\n`)
-  const key = `${beatFolder(database)}${beat.writer}.json`
-  await storage.put(key, bytesBody(bytes), { ...options, contentType: 'application/json' })
+  await storage.put(beatKey(database, beat.writer), bytesBody(bytes), { ...options, contentType: 'application/json' })
 }
 
 /** The signs of life in a storage: of many, those stored last. */
@@ -47,6 +57,31 @@ export async function readBeats(
   const newest = found.sort((a, b) => b.modifiedMs - a.modifiedMs).slice(0, MAX_READ)
   const beats = await Promise.all(newest.map(({ key }) => readBeat(storage, key, signal)))
   return beats.filter((beat) => beat !== undefined)
+}
+
+// A month after its last sign a writer is gone for good.
+const GONE_AFTER_MS = 30 * 24 * 3_600_000
+
+/** Deletes the signs of writers long gone, by the storage's own clock: that of `writer` was stored just now. */
+export async function removeOldBeats(
+  storage: Storage,
+  database: string,
+  writer: string,
+  { signal }: CallOptions = {},
+): Promise<void> {
+  const found: ListedObject[] = []
+  for await (const object of listAll(storage, { prefix: beatFolder(database), signal })) found.push(object)
+  const nowMs = found.find(({ key }) => key === beatKey(database, writer))?.modified?.getTime()
+  if (nowMs === undefined) return
+  const old = found.filter(
+    ({ key, modified }) =>
+      key.endsWith('.json') && modified !== undefined && nowMs - modified.getTime() > GONE_AFTER_MS,
+  )
+  if (old.length > 0)
+    await storage.delete(
+      old.map(({ key }) => key),
+      { signal },
+    )
 }
 
 /** A sign that cannot be read is none: it must not make a healthy database look ill, nor the other way round. */

@@ -2,8 +2,8 @@ import type { ResolvedDatabase } from '../config/config.ts'
 import type { EngineContext } from '../context.ts'
 import { messageOf } from '../errors.ts'
 import { openSpool } from '../spool/spool.ts'
-import { readSpoolState } from '../spool/state.ts'
-import { type Beat, putBeat } from './beat.ts'
+import { ensureSpoolState } from '../spool/state.ts'
+import { type Beat, putBeat, removeOldBeats } from './beat.ts'
 
 /** The signs of life of one engine whose schedules run. None of them ever fails a run: what goes wrong is logged. */
 export interface Beats {
@@ -37,7 +37,7 @@ export function createBeats(context: EngineContext): Beats {
     to: readonly string[] | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { writer } = await readSpoolState(await openSpool(database))
+    const { writer } = await ensureSpoolState(await openSpool(database))
     const beat = { writer, since, at: now().toISOString(), ...facts }
     await Promise.all(
       storages
@@ -45,6 +45,7 @@ export function createBeats(context: EngineContext): Beats {
         .map(async ({ name, storage }) => {
           try {
             await putBeat(storage, database.name, beat, { signal })
+            if (beat.state === 'awake') await removeOldBeats(storage, database.name, writer, { signal })
           } catch (error) {
             config.log?.warn(
               { database: database.name, storage: name },

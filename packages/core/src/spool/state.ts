@@ -17,19 +17,38 @@ export interface SpoolState {
 
 const FILE = 'state.json'
 
-/** The state of a spool folder; a missing or unreadable one is a new writer. */
+/** The state of a spool folder; a missing or unreadable one is a new writer, which only those who write down know. */
 export async function readSpoolState(spoolDir: string): Promise<SpoolState> {
-  let text: string
+  return (await readState(spoolDir)) ?? newState()
+}
+
+/** The same for those who write in its name: a new writer is written down, once for all processes. */
+export async function ensureSpoolState(spoolDir: string): Promise<SpoolState> {
+  const found = await readState(spoolDir)
+  if (found !== undefined) return found
+  const state = newState()
   try {
-    text = await readFile(join(spoolDir, FILE), 'utf8')
-  } catch {
-    return newState()
+    await writeDurably(join(spoolDir, FILE), `${JSON.stringify(state)}\n`, { ifAbsent: true })
+    return state
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
-  return parse(text) ?? newState()
+  const theirs = await readState(spoolDir)
+  // What nobody can read is replaced.
+  if (theirs === undefined) await writeSpoolState(spoolDir, state)
+  return theirs ?? state
 }
 
 export async function writeSpoolState(spoolDir: string, state: SpoolState): Promise<void> {
   await writeDurably(join(spoolDir, FILE), `${JSON.stringify(state)}\n`)
+}
+
+async function readState(spoolDir: string): Promise<SpoolState | undefined> {
+  try {
+    return parse(await readFile(join(spoolDir, FILE), 'utf8'))
+  } catch {
+    return undefined
+  }
 }
 
 function newState(): SpoolState {
