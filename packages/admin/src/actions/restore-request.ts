@@ -47,6 +47,7 @@ export async function putRestoreRequest(
     expiresAt: new Date(at.getTime() + approvalMs).toISOString(),
   }
   const { id } = await putTicket(placeOf(admin, request.database), ticketId(at, 8), value)
+  admin.facts.clear()
   return { ...value, id, state: 'waiting' }
 }
 
@@ -101,6 +102,7 @@ export async function decideRequest(
   outcome: 'approved' | 'denied',
 ): Promise<void> {
   const claim = { at: admin.now().toISOString(), actor, outcome }
+  admin.facts.clear()
   if (await claimTicket(placeOf(admin, ticket.value.database), ticket, claim)) return
   throw new AdminError(409, 'REQUEST_USED', 'Somebody has decided on this request already.')
 }

@@ -13,18 +13,17 @@ const HEIGHT = 120
 /** Sizes over time as bars, oldest at the left. Drawn here, so that it needs neither script nor style in the page. */
 export function barChart(points: readonly BarPoint[], title: string): Html {
   const max = points.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 1)
+  const step = WIDTH / Math.max(1, points.length)
   // Few bars should not become walls.
-  const slots = Math.max(points.length, 14)
-  const step = WIDTH / slots
-  const gap = Math.min(3, step * 0.25)
+  const width = Math.min(step - Math.min(3, step * 0.25), 44)
   const first = points[0]
   const last = points.at(-1)
   return html`<figure class="chart">
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${title}: ${points.length} bars, the largest ${formatBytes(max)}">
 ${points.map(({ label, sizeBytes }, index) => {
   const height = Math.max(2, (sizeBytes / max) * (HEIGHT - 4))
-  const x = (slots - points.length + index) * step
-  return html`<rect class="bar" x="${round(x)}" y="${round(HEIGHT - height)}" width="${round(step - gap)}" height="${round(height)}"><title>${label}: ${formatBytes(sizeBytes)}</title></rect>`
+  const x = index * step + (step - width) / 2
+  return html`<rect class="bar" x="${round(x)}" y="${round(HEIGHT - height)}" width="${round(width)}" height="${round(height)}"><title>${label}: ${formatBytes(sizeBytes)}</title></rect>`
 })}
 </svg>
 <figcaption><span>${first?.label ?? ''}</span><span>largest ${formatBytes(max)}</span><span>${last?.label ?? ''}</span></figcaption>

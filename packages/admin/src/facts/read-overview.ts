@@ -1,4 +1,5 @@
 import type { BackupList, DatabaseStatus } from '@sqlite-backup/core'
+import { listRestoreRequests, type RestoreRequestReport } from '../actions/restore-request.ts'
 import type { Activity, LastFailure } from '../activity.ts'
 import type { AdminContext } from '../admin-context.ts'
 import { describeSafety, type Safety } from './describe-safety.ts'
@@ -17,6 +18,8 @@ export interface Overview {
   readonly warnings: readonly string[]
   readonly running: readonly Activity[]
   readonly lastFailure?: LastFailure
+  /** Restores that wait for another person. */
+  readonly waiting: readonly RestoreRequestReport[]
   /** The newest backups. */
   readonly newest: BackupList['items']
 }
@@ -26,12 +29,13 @@ export const overviewBackups = 30
 
 export async function readOverview(admin: AdminContext, database: string): Promise<Overview> {
   const { engine, activity, facts, environment, now } = admin
-  const [{ status, readAtMs }, newest] = await Promise.all([
+  const [{ status, readAtMs }, newest, waiting] = await Promise.all([
     facts.get(`status ${database}`, async () => ({
       status: await engine.status({ database }),
       readAtMs: now().getTime(),
     })),
     facts.get(`newest ${database}`, () => newestBackups(admin, database)),
+    facts.get(`waiting ${database}`, () => waitingRequests(admin, database)),
   ])
   const spentMs = now().getTime() - readAtMs
   const storages = (status.databases[0]?.storages ?? []).map((each) =>
@@ -49,6 +53,7 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     warnings: status.warnings,
     running: activity.running().filter((run) => run.database === database),
     ...(lastFailure === undefined ? {} : { lastFailure }),
+    waiting,
     newest,
   }
 }
@@ -59,6 +64,17 @@ async function newestBackups({ engine }: AdminContext, database: string): Promis
   try {
     return (await engine.list(database, { limit: overviewBackups, marks: true, forks: false })).items
   } catch (error) {
+    if (error instanceof Error && error.name === 'BackupError') return []
+    throw error
+  }
+}
+
+async function waitingRequests(admin: AdminContext, database: string): Promise<readonly RestoreRequestReport[]> {
+  if (admin.approvals === 1) return []
+  try {
+    return (await listRestoreRequests(admin, database)).filter(({ state }) => state === 'waiting')
+  } catch (error) {
+    // A storage that does not answer is told with the storages.
     if (error instanceof Error && error.name === 'BackupError') return []
     throw error
   }

@@ -54,5 +54,5 @@ ${
         caption: `Backups of ${list.database} in ${list.storage}`,
       })
 }
-<nav class="pager" aria-label="Pages">${list.cursor !== undefined && html`<a class="button" href="${link(base, '/backups', { ...query, ...filter, cursor: list.cursor })}">Older</a>`}<span class="muted">in ${list.storage}, times in UTC</span></nav>`
+<nav class="pager" aria-label="Pages">${list.cursor !== undefined && html`<a class="button" href="${link(base, '/backups', { ...query, ...filter, cursor: list.cursor })}">Older</a>`}<span class="muted">Storage: ${list.storage}</span></nav>`
 }

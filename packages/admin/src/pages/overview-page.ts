@@ -36,6 +36,12 @@ ${
 }
 </div>
 </section>
+${overview.waiting.map(({ requestedBy, reason }) =>
+  notice(
+    'info',
+    html`<p><strong>${requestedBy} asks to restore ${database}.</strong>${reason !== '' && html` “${reason}”`} <a href="${link(base, '/approvals', query)}">Look at the request</a></p>`,
+  ),
+)}
 ${overview.warnings.map((warning) => notice('warning', html`<p>${warning}</p>`))}
 ${running.map((run) => progressCard(run))}
 ${

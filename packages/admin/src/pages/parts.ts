@@ -40,7 +40,7 @@ export function tierTag(tier: Tier): Html {
 }
 
 export function keptTag(): Html {
-  return html`<span class="tag kept" title="It is never deleted by retention.">Kept</span>`
+  return html`<span class="tag kept" title="It is never deleted by retention.">kept for good</span>`
 }
 
 const signs = { good: '✓', warning: '!', bad: '✕', info: 'i' } as const

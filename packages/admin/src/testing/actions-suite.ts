@@ -54,12 +54,12 @@ export function actionsSuite(host: AdminHost): void {
       expect((await site.visit(`/backups/${id}/keep`, { form: { keep: 'yes', reason: 'audit 2026' } })).status).toBe(
         303,
       )
-      expect((await site.visit(`/backups/${id}`)).text).toContain('Kept')
+      expect((await site.visit(`/backups/${id}`)).text).toContain('kept for good')
       expect((await site.visit(`/api/backups/${id}`)).json()).toMatchObject({ kept: true })
       expect((await site.visit(`/api/backups/${id}/keep`, { json: { keep: false } })).json()).toMatchObject({
         kept: false,
       })
-      expect((await site.visit(`/backups/${id}`)).text).not.toContain('Kept')
+      expect((await site.visit(`/backups/${id}`)).text).not.toContain('kept for good')
     })
 
     test('restores in place once the name of the database is typed, and not before', async () => {
