@@ -229,34 +229,49 @@ describe.skipIf(process.platform !== 'linux')('the files of a live database', ()
     const path = await makeDatabase()
     const engine = startEngine({ path, spoolFile: `${path}.image`, env: pause('read', 1_000) })
     const pid = await engine.told('pid')
-    await until('the backup runs', () => openFiles(pid).includes(path))
-    expect(openFiles(pid).filter((file) => file.startsWith(path)).length).toBeGreaterThanOrEqual(3)
+    const opened = (): string[] => openFiles(pid).filter((file) => [path, `${path}-wal`, `${path}-shm`].includes(file))
+    await until('the backup runs', () => new Set(opened()).size === 3)
     const seen = new Set<string>()
-    const isRunning = (): boolean => openFiles(pid).includes(path)
-    for (; isRunning(); await delay(5)) for (const file of openFiles(Number(engine.process.pid))) seen.add(file)
-    expect([...seen].filter((file) => file.startsWith(path) && !file.endsWith('.image'))).toEqual([])
-    expect(openFiles(pid).filter((file) => file.startsWith(path))).toEqual([])
+    for (; opened().length > 0; await delay(5)) for (const file of openFiles(Number(engine.process.pid))) seen.add(file)
+    expect([...seen].filter((file) => file.startsWith(path))).toEqual([])
     await engine.told('result')
   })
 
   test('stay pinned for one backup when another of the same database ends, in the same process', async () => {
     const path = join(tempDir(), 'app.db')
+    const app = await startApp({ path, gapMs: 1 })
+    const client = testClient({ env: pause('pinned', 60_000) })
+    const start = async (): Promise<() => Promise<void>> => {
+      const controller = new AbortController()
+      const pinned = Promise.withResolvers<void>()
+      const run = backUp(client, path, { signal: controller.signal, onEvent: () => pinned.resolve() })
+      const ended = expect(run).rejects.toMatchObject({ code: 'ABORTED' })
+      await pinned.promise
+      return () => {
+        controller.abort()
+        return ended
+      }
+    }
+    const [endFirst, endSecond] = [await start(), await start()]
+    const heldByBoth = locksOf(Number(client.pid))
+    await endFirst()
+    await client.inspect({ path })
+    // SHARED on the file, and on the -shm the dead-man switch and a read mark.
+    expect(locksOf(Number(client.pid)).length).toBeGreaterThanOrEqual(3)
+    expect(heldByBoth.length).toBeGreaterThanOrEqual(3)
+    await endSecond()
+    expect(locksOf(Number(client.pid))).toEqual([])
+    expect((await app.stop()).errors).toEqual({})
+  })
+
+  test('serve several backups at a time, each whole', async () => {
+    const path = join(tempDir(), 'app.db')
     const app = await startApp({ path, gapMs: 0 })
-    const client = testClient({ env: pause('read', 800) })
-    const first = backUp(client, path)
-    await delay(400)
-    const second = backUp(client, path)
-    await client.inspect({ path })
-    const a = await first
-    await client.inspect({ path })
-    const held = locksOf(Number(client.pid))
-    // SHARED on the file, and on the -shm the dead-man switch and one read mark.
-    expect(held.filter((lock) => lock.startsWith('READ')).length).toBeGreaterThanOrEqual(3)
-    const b = await second
-    for (const { image } of [a, b]) {
+    const client = testClient()
+    const runs = Array.from({ length: 4 }, () => backUp(client, path))
+    for (const { image } of await Promise.all(runs)) {
       expect(readBooks(image)).toMatchObject({ integrity: 'ok', sum: 200 * 1000, holes: 0 })
     }
-    expect(locksOf(Number(client.pid))).toEqual([])
     expect((await app.stop()).errors).toEqual({})
   })
 })
