@@ -24,6 +24,8 @@ export interface SqliteBackup {
   show(reference: string, options?: FromOptions): Promise<BackupDetails>
   /** What a restore would do: reads only. */
   planRestore(reference: string, options?: RestoreOptions): Promise<RestorePlan>
+  /** A restore is at work: until it is over, what the app answers may be of the past. */
+  readonly isRestoring: boolean
   /** Restores `latest`, an id, a name or a moment. @throws BackupError `BACKUP_NOT_FOUND`, `RESTORE_…`, `BODY_…`, `DECRYPTION_FAILED` */
   restore(reference: string, options?: RestoreOptions): Promise<RestoreResult>
   /** For each database that is absent or empty: restores its newest good backup. What a fresh container calls before it listens. */

@@ -89,6 +89,15 @@ export function createEngine(
     config.notify.heartbeat === undefined
       ? undefined
       : createHeartbeat(config.notify.heartbeat, { bus, ...pick(config, ['log']) })
+  let restoring = 0
+  const whileRestoring: Calls['run'] = async (signal, task) => {
+    restoring++
+    try {
+      return await calls.run(signal, task)
+    } finally {
+      restoring--
+    }
+  }
   let isWhole = true
   let hasStarted = false
   let closed: Promise<void> | undefined
@@ -151,10 +160,13 @@ export function createEngine(
       }),
     planRestore: (reference, options = {}) =>
       calls.run(options.signal, (signal) => planRestoreOf(context, reference, options, signal)),
+    get isRestoring() {
+      return restoring > 0
+    },
     restore: (reference, options = {}) =>
-      calls.run(options.signal, (signal) => restoreReference(context, reference, options, signal)),
+      whileRestoring(options.signal, (signal) => restoreReference(context, reference, options, signal)),
     restoreIfMissing: (options = {}) =>
-      calls.run(options.signal, async (signal) => {
+      whileRestoring(options.signal, async (signal) => {
         // Until it is known that the right database is there, it must not become the newest backup.
         isWhole = false
         const results = await startDatabases(context, options, signal)

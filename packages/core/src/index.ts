@@ -16,6 +16,7 @@ export { type ResolveConfigOptions, resolveConfig } from './config/resolve-confi
 export type { RetentionConfig, RetentionRule } from './config/retention.ts'
 export { every } from './config/schedule-text.ts'
 export { env } from './config/secret.ts'
+export { suggestName } from './config/suggest-name.ts'
 export { type Duration, parseDuration, parseSize, type Size } from './config/units.ts'
 export { createEngine, type OpenOptions, openBackup } from './engine.ts'
 export type * from './engine-api.ts'
@@ -30,11 +31,22 @@ export {
   serializeError,
 } from './errors.ts'
 export type { BackupEvents, EventName, Logger } from './events.ts'
-export { shareEngine } from './shared-engine.ts'
-export { bootedVariable } from './start/should-boot.ts'
-export { type OnStopSignalOptions, onStopSignal, type StopSignal } from './stop/on-stop-signal.ts'
 export type * from './guard/guard-api.ts'
 export { MigrationRolledBackError } from './guard/migration-rolled-back.ts'
+export {
+  createHealth,
+  type Health,
+  type HealthAnswer,
+  type HealthBody,
+  type HealthCheck,
+  type HealthOptions,
+  healthContentType,
+} from './monitor/create-health.ts'
+export { shareEngine } from './shared-engine.ts'
+export { bootedVariable } from './start/should-boot.ts'
+export { stderrLogger } from './stderr-logger.ts'
+export { type OnStopSignalOptions, onStopSignal, type StopSignal } from './stop/on-stop-signal.ts'
+export { type Connections, type DrainableServer, trackConnections } from './stop/track-connections.ts'
 export { abortedError, orAborted, throwIfAborted, untilAborted } from './storage/abort.ts'
 export { type FilesystemOptions, filesystem } from './storage/filesystem.ts'
 export { assertKey, assertPrefix, compareKeys, isKey } from './storage/key.ts'

@@ -21,16 +21,11 @@ export function shareEngine(config: ResolvedConfig, create: () => SqliteBackup):
   const engine = create()
   // Two engines that know of no database have nothing in common.
   if (files.length === 0) return engine
-  const shared: SqliteBackup = {
-    ...engine,
-    close(options) {
-      if (engines.get(name) === shared) engines.delete(name)
-      return engine.close(options)
-    },
-    async [Symbol.asyncDispose]() {
-      await this.close()
-    },
+  const { close } = engine
+  engine.close = (options) => {
+    if (engines.get(name) === engine) engines.delete(name)
+    return close(options)
   }
-  engines.set(name, shared)
-  return shared
+  engines.set(name, engine)
+  return engine
 }

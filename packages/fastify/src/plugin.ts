@@ -1,0 +1,178 @@
+import {
+  BackupError,
+  type Config,
+  createEngine,
+  type Duration,
+  type Logger,
+  onStopSignal,
+  parseDuration,
+  type RestoreIfMissingOptions,
+  resolveConfig,
+  type SqliteBackup,
+  shareEngine,
+  stderrLogger,
+  suggestName,
+  trackConnections,
+} from '@sqlite-backup/core'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The engine of `@sqlite-backup/fastify`: `await app.sqliteBackup.backup('app')`. */
+    sqliteBackup: SqliteBackup
+  }
+}
+
+export interface SqliteBackupOptions {
+  /** The configuration. @default the project's config file, and the environment */
+  readonly config?: Config
+  /** An engine that is open already, instead of `config`. The plugin closes it. */
+  readonly backup?: SqliteBackup
+  /** What a start does with a database that is missing, or older than its newest backup; `false`: nothing. @default 'if-missing' */
+  readonly restore?: RestoreIfMissingOptions['restore']
+  /** What a start does when a database is missing and no storage has a backup of it. @default 'start-empty' */
+  readonly onMissingBackup?: 'start-empty' | 'fail'
+  /** Runs after the restore and before every later plugin, and may take as long as it needs: migrations go here. */
+  readonly migrate?: (backup: SqliteBackup) => unknown
+  /** Whether the jobs of the config run while the app listens. @default true */
+  readonly schedules?: boolean
+  /** What happens when the app closes. */
+  readonly close?: SqliteBackupCloseOptions
+  /** Whether SIGTERM and SIGINT close the app, when nobody else in the process listens to them. @default true */
+  readonly signals?: boolean
+}
+
+export interface SqliteBackupCloseOptions {
+  /** A last backup when something changed since the one before, or none. @default 'if-changed' */
+  readonly backup?: 'if-changed' | false
+  /** How long closing may take, requests and last backup included. @default `stop.deadline` of the config, or what the platform allows */
+  readonly deadline?: Duration
+}
+
+const known = ['config', 'backup', 'restore', 'onMissingBackup', 'migrate', 'schedules', 'close', 'signals']
+/** Fastify passes on its own options of `register`. */
+const fastifys = ['prefix', 'logLevel', 'logSerializers', 'name']
+
+/** Parts of the time that closing may take: after the first no request is waited for, after the second no other plugin. */
+const CUT_CONNECTIONS_AFTER = 0.5
+const LAST_CALL_AFTER = 0.7
+
+const plugin: FastifyPluginAsync<SqliteBackupOptions> = async (app, options) => {
+  refuseUnknown(Object.keys(options))
+  app.register(
+    untimed(async () => {
+      const backup = await openAndPrepare(app, options)
+      return fp(async (instance) => attach(instance, backup, options), { name: '@sqlite-backup/fastify:attached' })
+    }),
+  )
+}
+
+/**
+ * Keeps the databases of a Fastify app safe: restores those that are missing before any later plugin opens them, runs the
+ * schedules while the app listens, and makes a last backup when it closes. Register it first.
+ *
+ * @example
+ * import sqliteBackup from '@sqlite-backup/fastify'
+ *
+ * app.register(sqliteBackup) // with a config file, or the environment
+ * app.register(database) // opens ./data/app.db: it is there, however long the restore took
+ */
+export const sqliteBackup: FastifyPluginAsync<SqliteBackupOptions> = fp(plugin, {
+  name: '@sqlite-backup/fastify',
+  fastify: '5.x',
+})
+
+/**
+ * Fastify gives a plugin 10 s (`pluginTimeout`), and a restore takes what it takes. The time runs from when the plugin
+ * function is called, and a promise of a function is waited for before that. It must begin its work when it is asked
+ * (`then`) and not before: a promise that fails early would be an unhandled rejection.
+ */
+function untimed(load: () => Promise<FastifyPluginAsync>): Promise<{ default: FastifyPluginAsync }> {
+  const lazy: PromiseLike<{ default: FastifyPluginAsync }> = {
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is
+    then: (resolve, reject) =>
+      load()
+        .then((plugin) => ({ default: plugin }))
+        .then(resolve, reject),
+  }
+  // Fastify asks for `then` only; its types ask for all of a promise.
+  return lazy as Promise<{ default: FastifyPluginAsync }>
+}
+
+async function openAndPrepare(app: FastifyInstance, options: SqliteBackupOptions): Promise<SqliteBackup> {
+  const { restore, onMissingBackup, migrate } = options
+  const backup = options.backup ?? (await open(app, options.config))
+  try {
+    await backup.restoreIfMissing({
+      ...(restore === undefined ? {} : { restore }),
+      ...(onMissingBackup === undefined ? {} : { onMissingBackup }),
+    })
+    await migrate?.(backup)
+    return backup
+  } catch (error) {
+    // What is on the disk now is not what should be: it must not become the newest backup.
+    await backup.close()
+    throw error
+  }
+}
+
+async function open(app: FastifyInstance, config: Config | undefined): Promise<SqliteBackup> {
+  const resolved = await resolveConfig({ config })
+  const log = resolved.log ?? loggerOf(app)
+  return shareEngine(resolved, () => createEngine({ ...resolved, log }))
+}
+
+/** Without a logger Fastify's is one that does nothing, five times the same. Warnings must reach somebody all the same. */
+function loggerOf({ log }: FastifyInstance): Logger {
+  return log.info === log.error ? { ...stderrLogger(), info: () => {} } : log
+}
+
+function attach(app: FastifyInstance, backup: SqliteBackup, options: SqliteBackupOptions): void {
+  const { schedules = true, signals = true, close = {} } = options
+  const deadlineMs = close.deadline === undefined ? backup.stopDeadlineMs : parseDuration(close.deadline)
+  const connections = trackConnections(app.server)
+  let listened = false
+  let closingSinceMs: number | undefined
+  let lastCall: NodeJS.Timeout | undefined
+  let stopListening = (): void => {}
+  app.decorate('sqliteBackup', backup)
+
+  // Not run by inject() and ready(): a test starts no schedules.
+  app.addHook('onListen', async () => {
+    listened = true
+    if (signals) stopListening = onStopSignal(() => app.close())
+    if (schedules) await backup.start()
+  })
+
+  const leftMs = (): number => deadlineMs - (performance.now() - (closingSinceMs ?? performance.now()))
+  // An app that never listened was a test, or did not get that far: what it left behind is not worth a backup.
+  const end = (): Promise<void> =>
+    backup.close({ backup: listened ? (close.backup ?? 'if-changed') : false, deadlineMs: Math.max(leftMs(), 500) })
+
+  app.addHook('preClose', async () => {
+    closingSinceMs = performance.now()
+    if (!listened) return
+    connections.drain(deadlineMs * CUT_CONNECTIONS_AFTER)
+    lastCall = setTimeout(() => void end(), deadlineMs * LAST_CALL_AFTER)
+  })
+
+  // Registered first, it runs last: by then the app has closed its database.
+  app.addHook('onClose', async () => {
+    clearTimeout(lastCall)
+    await end()
+    stopListening()
+  })
+}
+
+/** @throws BackupError `USAGE` */
+function refuseUnknown(keys: readonly string[]): void {
+  const unknown = keys.find((key) => !known.includes(key) && !fastifys.includes(key))
+  if (unknown === undefined) return
+  const near = suggestName(unknown, known)
+  throw new BackupError(
+    'USAGE',
+    `Unknown option "${unknown}" of @sqlite-backup/fastify.${near === undefined ? '' : ` Did you mean "${near}"?`}`,
+    { hint: `It has: ${known.join(', ')}. What is in a config file goes under \`config\`.` },
+  )
+}
