@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
 import { makeDirDurably } from '../spool/durable.ts'
+import { writeMigrationTags } from '../spool/migration-tags.ts'
 import { openSpool } from '../spool/spool.ts'
 import { backUpBefore } from './back-up-before.ts'
 import type { GuardOptions, GuardResult, PendingMigrations } from './guard-api.ts'
@@ -82,6 +83,8 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
   // Whoever had the lock before has perhaps done it all.
   const pending = await options.pending?.()
   if (isNothing(pending)) return unguarded('nothing-pending', database.name, await migrate(), began, warnings)
+  // Before the backup, whose manifest names the newest migration.
+  if (pending?.tags !== undefined) await writeMigrationTags(guarded.spoolDir, pending.tags)
   const { state } = await context.capture.inspect({ path: database.path }, { signal })
   if (state !== 'database') {
     return unguarded('nothing-to-lose', database.name, await migrate(), began, warnings, pending?.names)

@@ -1,6 +1,5 @@
 import { runOf } from '../context.ts'
 import { BackupError, serializeError } from '../errors.ts'
-import { writeMigrationTags } from '../spool/migration-tags.ts'
 import type { ImageSurvey } from '../work/protocol.ts'
 import type { BackupBefore } from './back-up-before.ts'
 import type { MigrationDecision } from './decide-migration.ts'
@@ -21,7 +20,7 @@ export interface Prepared {
 
 /** Migrates once there is a backup and a way back; keeps it or rolls it back. */
 export async function migrateBackedUp<T>(guarded: Guarded<T>, prepared: Prepared): Promise<GuardResult<T>> {
-  const { context, database, dir, spoolDir, migrate, options, bookkeeping, began, warnings } = guarded
+  const { context, database, dir, migrate, options, bookkeeping, began, warnings } = guarded
   const { pending, image, before, backup } = prepared
   const event = runOf(context, database.name)
   const names = pending?.names ?? []
@@ -56,7 +55,6 @@ export async function migrateBackedUp<T>(guarded: Guarded<T>, prepared: Prepared
     throw await rolledBack(guarded, intent, decision, backup.isReused, attempt)
   }
   await clearIntent(dir)
-  if (pending?.tags !== undefined) await writeMigrationTags(spoolDir, pending.tags)
   if (decision.verdict === 'fail') {
     const error = lostRows(database.name, decision, backup.manifest.id)
     context.bus.emit('migration.failed', { ...event(), pending: names, error: serializeError(error) })

@@ -1,0 +1,115 @@
+import type { LocalMigration } from './read-migrations.ts'
+import { type Statement, splitSql, type Token } from './split-sql.ts'
+
+/** What the connection is like on which the migrations will run. */
+export interface Surroundings {
+  readonly foreignKeysOn: boolean
+  /** The migrator begins a transaction first, in which SQLite ignores `PRAGMA foreign_keys`. */
+  readonly runsInTransaction: boolean
+  /** Who refers to whom, and what a delete there does here. */
+  readonly references: readonly Reference[]
+}
+
+export interface Reference {
+  readonly child: string
+  readonly parent: string
+  /** `CASCADE`, `SET NULL`, `NO ACTION` … */
+  readonly onDelete: string
+}
+
+/** A statement that may take rows away. */
+export interface Risk {
+  readonly file: string
+  readonly statement: string
+  /** What it does, as a sentence. */
+  readonly message: string
+}
+
+/** Statements of migrations that may take away more than their author meant. Pure. */
+export function findRisks(migrations: readonly LocalMigration[], surroundings: Surroundings): readonly Risk[] {
+  return migrations.flatMap(({ file, sql }) => {
+    const statements = splitSql(sql)
+    return statements.flatMap((statement) => {
+      const message = riskOf(statement, statements, surroundings)
+      return message === undefined ? [] : [{ file, statement: shorten(statement.text), message }]
+    })
+  })
+}
+
+/** The sentence for a person: file, statement, what it does. */
+export function describeRisk({ file, statement, message }: Risk): string {
+  return `${file}: ${statement} — ${message}`
+}
+
+function riskOf(statement: Statement, all: readonly Statement[], surroundings: Surroundings): string | undefined {
+  const { tokens } = statement
+  const [first, second] = tokens
+  if (isWord(first, 'drop') && isWord(second, 'table')) return dropRisk(tokens, all, surroundings)
+  if (isWord(first, 'pragma')) return pragmaRisk(tokens, surroundings)
+  const verb = isWord(first, 'with') ? tokens.find(isVerb) : first
+  const isSweeping = !tokens.some((token) => token.depth === 0 && isWord(token, 'where'))
+  if (isSweeping && isWord(verb, 'delete')) return 'It has no WHERE: every row of the table goes.'
+  if (isSweeping && isWord(verb, 'update')) return 'It has no WHERE: every row of the table is changed.'
+  return undefined
+}
+
+function dropRisk(
+  tokens: readonly Token[],
+  all: readonly Statement[],
+  { foreignKeysOn, references }: Surroundings,
+): string {
+  const table = nameIn(tokens.slice(isWord(tokens[2], 'if') ? 4 : 2))
+  const isRebuilt = all.some(({ tokens: [alter, , ...rest] }) => {
+    const to = rest.findIndex((token) => isWord(token, 'to'))
+    return isWord(alter, 'alter') && to > 0 && same(nameIn(rest.slice(to + 1)), table)
+  })
+  const what = isRebuilt ? `The table is rebuilt under its own name.` : 'The table goes, with every row in it.'
+  if (!foreignKeysOn) return what
+  const children = references.filter(({ parent, child }) => same(parent, table) && !same(child, table))
+  const hit = (action: string): string =>
+    [...new Set(children.filter(({ onDelete }) => onDelete === action).map(({ child }) => child))].join(', ')
+  return [
+    what,
+    ...(hit('CASCADE') === ''
+      ? []
+      : [`${hit('CASCADE')} refers to it ON DELETE CASCADE: with foreign keys on, its rows go too.`]),
+    ...(hit('SET NULL') === ''
+      ? []
+      : [`${hit('SET NULL')} refers to it ON DELETE SET NULL: with foreign keys on, it forgets to whom.`]),
+  ].join(' ')
+}
+
+function pragmaRisk(tokens: readonly Token[], { foreignKeysOn, runsInTransaction }: Surroundings): string | undefined {
+  const words = tokens.filter(({ kind }) => kind !== 'sign').map(({ value }) => value.toLowerCase())
+  const isOff =
+    words.includes('foreign_keys') &&
+    (words.some((word) => ['off', 'false', 'no'].includes(word)) || tokens.at(-1)?.value === '0')
+  if (!isOff || !runsInTransaction || !foreignKeysOn) return undefined
+  // https://sqlite.org/pragma.html#pragma_foreign_keys: "This pragma is a no-op within a transaction"
+  return 'SQLite ignores it inside the transaction in which this driver migrates: foreign keys stay on. `disarmForeignKeys: true` turns them off before.'
+}
+
+function isVerb({ kind, value, depth }: Token): boolean {
+  return depth === 0 && kind === 'word' && ['delete', 'update', 'select', 'insert', 'replace'].includes(value)
+}
+
+/** The last part of `schema.name`. */
+function nameIn(tokens: readonly Token[]): string {
+  const [first, dot, second] = tokens
+  return (dot?.value === '.' ? second?.value : first?.value) ?? ''
+}
+
+function isWord(token: Token | undefined, word: string): boolean {
+  return token?.kind === 'word' && token.value === word
+}
+
+function same(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
+}
+
+const SHOWN = 120
+
+function shorten(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ')
+  return line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line
+}
