@@ -1,4 +1,4 @@
-// One process, one task, and its peak memory as JSON on stdout: node ltx-memory.mjs nothing|encode|decode|merge MEGABYTES SAMPLE
+// One process, one task, and its peak memory as JSON on stdout: node ltx-memory.mjs nothing|encode|decode|merge[-reuse] MEGABYTES SAMPLE
 // (and `produce`, the snapshot on stdout, and `prepare`, the files of changes on disk, for those that read them)
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
@@ -12,7 +12,9 @@ const PAGE = 4096
 const LOCK_PAGE = 0x40000000 / PAGE + 1
 const changeRanges = Array.from({ length: 999 }, (_, k) => ({ minTxid: BigInt(k + 2), maxTxid: BigInt(k + 2) }))
 
-const [task, megabytes, samplePath] = process.argv.slice(2)
+const [name, megabytes, samplePath] = process.argv.slice(2)
+/** A task with `-reuse` uses the memory of chunks and pages again. */
+const [task, reuse] = [name.replace('-reuse', ''), name.endsWith('-reuse')]
 const sample = readFileSync(samplePath)
 const folder = join(dirname(samplePath), `changes-${megabytes}`)
 const commit = Math.round((Number(megabytes) * 1e6) / PAGE)
@@ -32,7 +34,7 @@ function* pages(from, step, txid) {
 }
 
 function snapshot() {
-  return encodeLtx({ ...info, minTxid: 1n, maxTxid: 1n }, pages(1, 1, 1))
+  return encodeLtx({ ...info, minTxid: 1n, maxTxid: 1n }, pages(1, 1, 1), { reuse })
 }
 
 /** The snapshot as a stream from another process, so that its memory is not counted here. */
@@ -88,10 +90,10 @@ function look() {
 
 look()
 if (task === 'encode') await drain(snapshot())
-else if (task === 'decode') await drain(await decodeLtx(snapshotOfAnother()))
+else if (task === 'decode') await drain(await decodeLtx(snapshotOfAnother(), { reuse }))
 else if (task === 'produce') await pipeline(snapshot(), process.stdout)
 else if (task === 'prepare') await prepareChanges()
-else if (task === 'merge') await drain(await mergeLtx([snapshotOfAnother(), ...openChanges()]))
+else if (task === 'merge') await drain(await mergeLtx([snapshotOfAnother(), ...openChanges()], { reuse }))
 look()
 // Not resourceUsage().maxRSS: on Linux it also counts the parent as it was at the fork.
 const residentMb = statusMb('VmHWM') ?? process.resourceUsage().maxRSS / 1e3

@@ -114,6 +114,8 @@ async function speed() {
     encodeBlock: () => drain(encodeLtx(info, pagesOf(database), { encoding: 'block' })),
     decodeFrame: async () => drain(await decodeLtx(files.frame[0])),
     decodeBlock: async () => drain(await decodeLtx(files.block[0])),
+    reuseFrame: async () => drain(await decodeLtx(files.frame[0], { reuse: true })),
+    reuseBlock: async () => drain(await decodeLtx(files.block[0], { reuse: true })),
     verifyFrame: () => verifyLtx(files.frame[0]),
     verifyBlock: () => verifyLtx(files.block[0]),
     mergeFrame: async () => drain(await mergeLtx(files.frame, { encoding: 'frame' })),
@@ -151,6 +153,8 @@ async function speed() {
       row('encode, block', best.encodeBlock, bytes, encodeParts, best.zstdCompress, size(files.block[0])),
       row('decode, frame', best.decodeFrame, bytes, decodeParts, best.zstdDecompress),
       row('decode, block', best.decodeBlock, bytes, decodeParts, best.zstdDecompress),
+      row('decode, frame, reuse', best.reuseFrame, bytes, decodeParts, best.zstdDecompress),
+      row('decode, block, reuse', best.reuseBlock, bytes, decodeParts, best.zstdDecompress),
       row('verify, frame', best.verifyFrame, bytes, decodeParts, best.zstdDecompress),
       row('verify, block', best.verifyBlock, bytes, decodeParts, best.zstdDecompress),
       row('merge 4 files, frame', best.mergeFrame, 2 * bytes, decodeParts),
@@ -184,7 +188,8 @@ function memory() {
     }
     const isHuge = process.argv.includes('--huge')
     const sizes = isHuge ? [10, 2_000, 100_000] : [10, 2_000]
-    const rows = ['nothing', 'encode', 'decode', 'merge'].map((task) => {
+    const tasks = ['nothing', ...['encode', 'decode', 'merge'].flatMap((task) => [task, `${task}-reuse`])]
+    const rows = tasks.map((task) => {
       if (task === 'merge') for (const megabytes of sizes) peak('prepare', megabytes)
       const peaks = sizes.map((megabytes) => peak(task, megabytes))
       const own = peaks.map(({ ownMb }) => ownMb.toFixed(0))
@@ -194,7 +199,8 @@ function memory() {
     console.log(
       '\nPeak memory in MB for inputs of so many MB: of the process alone, and resident (with the 40 MB of program text that',
     )
-    console.log('all Node processes share). merge: a snapshot of that size and 999 files of changes.\n')
+    console.log('all Node processes share). merge: a snapshot of that size and 999 files of changes.')
+    console.log('reuse: the memory of a chunk or page is used again for the next one.\n')
     const names = ['10 MB', '2 GB', ...(isHuge ? ['100 GB'] : [])]
     table(['', ...names, '2 GB - 10 MB', ...names.map((name) => `resident ${name}`)], rows)
   } finally {

@@ -22,7 +22,11 @@ function write(name: string, bytes: Uint8Array): string {
 }
 
 function ltx(...args: string[]): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', cli, ...args], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', cli, ...args],
+    { encoding: 'utf8' },
+  )
   return { code: status, out: stdout, err: stderr }
 }
 
@@ -99,9 +103,13 @@ test('verify --json prints one line per file', () => {
 })
 
 test('a pipe that is closed early is no error', () => {
-  const { status, stderr } = spawnSync('sh', ['-c', `"${process.execPath}" --disable-warning=ExperimentalWarning "${cli}" dump "${sound}" | true`], {
-    encoding: 'utf8',
-  })
+  const { status, stderr } = spawnSync(
+    'sh',
+    ['-c', `"${process.execPath}" --disable-warning=ExperimentalWarning "${cli}" dump "${sound}" | true`],
+    {
+      encoding: 'utf8',
+    },
+  )
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
 })
 

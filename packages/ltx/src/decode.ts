@@ -6,7 +6,7 @@ import { checkOptions, checkPrevCommit } from './options.ts'
 import { PageReader, type PageStream } from './page-reader.ts'
 import type { LtxInput } from './source.ts'
 
-export interface DecodeOptions {
+export interface VerifyOptions {
   /** The file's name, to be compared with the TXIDs in the header. A path is fine. */
   readonly name?: string
   /** Size of the database right before this file, in pages: then a file that lacks a new page is refused. */
@@ -15,7 +15,15 @@ export interface DecodeOptions {
   readonly kernel?: LtxKernel
 }
 
-/** The pages of one file, or of several merged. They can be read once, and are yours to keep. */
+export interface DecodeOptions extends VerifyOptions {
+  /**
+   * Uses the memory of a page again once the next one is asked for. Takes less memory and time; right for a loop that is done with
+   * a page, or awaits its writing, before it goes on. @default false
+   */
+  readonly reuse?: boolean
+}
+
+/** The pages of one file, or of several merged. They can be read once. */
 export interface LtxPages extends AsyncIterable<LtxPage> {
   readonly header: LtxHeader
   /** Lets go of the input. Needed only when the pages are not read. */
@@ -33,7 +41,7 @@ export interface LtxVerified extends LtxSummary {
   readonly header: LtxHeader
 }
 
-const OPTIONS = ['name', 'prevCommit', 'kernel']
+const OPTIONS = ['name', 'prevCommit', 'kernel'] as const
 const BUFFER_SIZE = 131072
 /** Pages are handed out in pieces of one allocation. */
 const SLAB_SIZE = 65536
@@ -49,9 +57,10 @@ const SLAB_SIZE = 65536
  * for await (const { pgno, data } of file) await db.write(data, 0, data.length, (pgno - 1) * file.header.pageSize)
  */
 export async function decodeLtx(input: LtxInput, options: DecodeOptions = {}): Promise<LtxDecoding> {
-  const { kernel = defaultKernel() } = options
-  const reader = await openReader('decodeLtx', input, options, kernel)
-  const pages = pagesOf(reader, kernel)
+  checkOptions('decodeLtx', options, [...OPTIONS, 'reuse'])
+  const { kernel = defaultKernel(), reuse = false } = options
+  const reader = await openReader(input, options, kernel)
+  const pages = pagesOf(reader, kernel, reuse)
   return {
     header: reader.header,
     get summary() {
@@ -63,9 +72,10 @@ export async function decodeLtx(input: LtxInput, options: DecodeOptions = {}): P
 }
 
 /** Reads a file to its end and checks all of it, without handing out pages. Throws {@link LtxError}. */
-export async function verifyLtx(input: LtxInput, options: DecodeOptions = {}): Promise<LtxVerified> {
+export async function verifyLtx(input: LtxInput, options: VerifyOptions = {}): Promise<LtxVerified> {
+  checkOptions('verifyLtx', options, OPTIONS)
   const { kernel = defaultKernel() } = options
-  const reader = await openReader('verifyLtx', input, options, kernel)
+  const reader = await openReader(input, options, kernel)
   try {
     while ((await reader.peek()) !== 0) while (!reader.load()) await reader.more()
     return { header: reader.header, ...reader.end() }
@@ -74,20 +84,14 @@ export async function verifyLtx(input: LtxInput, options: DecodeOptions = {}): P
   }
 }
 
-async function openReader(
-  call: string,
-  input: LtxInput,
-  options: DecodeOptions,
-  kernel: LtxKernel,
-): Promise<PageReader> {
-  checkOptions(call, options, OPTIONS)
+async function openReader(input: LtxInput, options: VerifyOptions, kernel: LtxKernel): Promise<PageReader> {
   const { name, prevCommit } = options
   checkPrevCommit(prevCommit)
   return PageReader.open(input, { kernel, name, prevCommit, bufferSize: BUFFER_SIZE, input: undefined })
 }
 
-/** A page stream as pages that their owner may keep. */
-export function pagesOf(stream: PageStream, kernel: LtxKernel): LtxPages {
+/** A page stream as pages. */
+export function pagesOf(stream: PageStream, kernel: LtxKernel, reuse: boolean): LtxPages {
   let isStarted = false
   return {
     header: stream.header,
@@ -95,7 +99,7 @@ export function pagesOf(stream: PageStream, kernel: LtxKernel): LtxPages {
     [Symbol.asyncIterator]() {
       if (isStarted) throw alreadyRead()
       isStarted = true
-      return new PageIterator(stream, kernel)
+      return new PageIterator(stream, kernel, reuse)
     },
   }
 }
@@ -105,15 +109,19 @@ class PageIterator implements AsyncIterator<LtxPage, undefined> {
   readonly #stream: PageStream
   readonly #loaded: Uint8Array
   readonly #pageSize: number
+  readonly #reuse: boolean
+  readonly #slabSize: number
   #slab = new Uint8Array(0)
   #used = 0
   /** The last call that had to wait; calls that come meanwhile are answered after it. */
   #waiting: Promise<unknown> | undefined
   #isDone = false
 
-  constructor(stream: PageStream, kernel: LtxKernel) {
+  constructor(stream: PageStream, kernel: LtxKernel, reuse: boolean) {
     this.#stream = stream
     this.#pageSize = stream.header.pageSize
+    this.#slabSize = reuse ? this.#pageSize : SLAB_SIZE
+    this.#reuse = reuse
     this.#loaded = kernel.memory.subarray(kernel.page, kernel.page + this.#pageSize)
   }
 
@@ -166,7 +174,7 @@ class PageIterator implements AsyncIterator<LtxPage, undefined> {
 
   #take(pgno: number): IteratorYieldResult<LtxPage> {
     if (this.#used === this.#slab.length) {
-      this.#slab = new Uint8Array(SLAB_SIZE)
+      if (!this.#reuse || this.#slab.length === 0) this.#slab = new Uint8Array(this.#slabSize)
       this.#used = 0
     }
     const data = this.#slab.subarray(this.#used, this.#used + this.#pageSize)

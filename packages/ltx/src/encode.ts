@@ -33,6 +33,11 @@ export interface EncodeOptions {
    * @default 0 for one TXID, 9 for a snapshot of several
    */
   readonly level?: number
+  /**
+   * Uses the memory of a chunk again once the next one is asked for. Takes less memory and time; right for a loop that awaits the
+   * writing of each chunk, wrong for `Readable.from` and everything else that takes chunks ahead. @default false
+   */
+  readonly reuse?: boolean
   /** Replaces the arithmetic. @default WebAssembly, or JavaScript where that may not be compiled */
   readonly kernel?: LtxKernel
 }
@@ -53,7 +58,7 @@ export interface LtxEncoder {
   finish(): Generator<Uint8Array, LtxSummary, undefined>
 }
 
-const OPTIONS = ['encoding', 'prevCommit', 'level', 'kernel']
+const OPTIONS = ['encoding', 'prevCommit', 'level', 'reuse', 'kernel']
 
 /**
  * Encodes pages as an LTX file, chunk by chunk, in memory that does not grow with the file (1.5 bytes per page for the index).
@@ -104,7 +109,7 @@ export function encodeLtx(
 /** {@link encodeLtx} with the pages pushed in one by one. */
 export function createLtxEncoder(info: LtxFileInfo, options: EncodeOptions = {}): LtxEncoder {
   checkOptions('encodeLtx', options, OPTIONS)
-  const { encoding = 'frame', kernel = defaultKernel() } = options
+  const { encoding = 'frame', kernel = defaultKernel(), reuse = false } = options
   checkEncoding(encoding)
   const header: LtxHeader = {
     pageSize: info.pageSize,
@@ -117,7 +122,7 @@ export function createLtxEncoder(info: LtxFileInfo, options: EncodeOptions = {})
     wal: info.wal ?? null,
     nodeId: 0n,
   }
-  const writer = createPageWriter(header, { encoding, kernel, prevCommit: prevCommitOf(header, options) })
+  const writer = createPageWriter(header, { encoding, kernel, reuse, prevCommit: prevCommitOf(header, options) })
   checkLevel(header, options.level ?? levelOf(header))
   let isFinished = false
 

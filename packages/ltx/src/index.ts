@@ -5,6 +5,7 @@ export {
   type LtxDecoding,
   type LtxPages,
   type LtxVerified,
+  type VerifyOptions,
   verifyLtx,
 } from './decode.ts'
 export {

@@ -14,6 +14,8 @@ export interface MergeOptions {
   readonly encoding?: PageEncoding
   /** Size of the database right before the first file, in pages, if you know it: then growth is checked for that file, too. */
   readonly prevCommit?: number
+  /** Uses the memory of a chunk (or page) again once the next one is asked for, as in `encodeLtx` and `decodeLtx`. @default false */
+  readonly reuse?: boolean
   /** Replaces the arithmetic. @default WebAssembly, or JavaScript where that may not be compiled */
   readonly kernel?: LtxKernel
 }
@@ -42,11 +44,11 @@ const MAX_BUFFER_SIZE = 131072
  * for await (const chunk of await mergeLtx([snapshot, ...changes])) await out.write(chunk)
  */
 export async function mergeLtx(inputs: readonly LtxInput[], options: MergeOptions = {}): Promise<LtxMerging> {
-  checkOptions('mergeLtx', options, ['encoding', 'prevCommit', 'kernel'])
-  const { encoding = 'frame', kernel = defaultKernel(), prevCommit } = options
+  checkOptions('mergeLtx', options, ['encoding', 'prevCommit', 'reuse', 'kernel'])
+  const { encoding = 'frame', kernel = defaultKernel(), prevCommit, reuse = false } = options
   checkEncoding(encoding)
   const merge = await openMerge(inputs, kernel, prevCommit)
-  const writer = createPageWriter(merge.header, { encoding, kernel, prevCommit })
+  const writer = createPageWriter(merge.header, { encoding, kernel, prevCommit, reuse })
   let summary: LtxSummary | undefined
   let isStarted = false
   async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -83,9 +85,9 @@ export async function mergeLtxPages(
   inputs: readonly LtxInput[],
   options: Omit<MergeOptions, 'encoding'> = {},
 ): Promise<LtxPages> {
-  checkOptions('mergeLtxPages', options, ['prevCommit', 'kernel'])
-  const { kernel = defaultKernel(), prevCommit } = options
-  return pagesOf(await openMerge(inputs, kernel, prevCommit), kernel)
+  checkOptions('mergeLtxPages', options, ['prevCommit', 'reuse', 'kernel'])
+  const { kernel = defaultKernel(), prevCommit, reuse = false } = options
+  return pagesOf(await openMerge(inputs, kernel, prevCommit), kernel, reuse)
 }
 
 async function openMerge(

@@ -4,6 +4,7 @@ import {
   createJsKernel,
   databaseOf,
   decodeLtx,
+  encodeLtx,
   type LtxInput,
   mergeLtx,
   mergeLtxPages,
@@ -11,7 +12,7 @@ import {
   verifyLtx,
 } from './index.ts'
 import { bytesOf, hashes, inChunks, mapOf, pagesIn, sourceOf } from './testing/files.ts'
-import { fileOf, history, imageOf, type Step } from './testing/history.ts'
+import { contentOf, fileOf, history, imageOf, type Step } from './testing/history.ts'
 
 const runs = { numRuns: 60 }
 const filesOf = (steps: readonly Step[]) => Promise.all(steps.map((step) => fileOf(step)))
@@ -131,6 +132,40 @@ describe('against a map of pages', () => {
       { numRuns: 25 },
     )
   })
+})
+
+test('memory that is used again holds the same bytes, chunk by chunk and page by page', async () => {
+  const memories = new Set<ArrayBufferLike>()
+  async function copied(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+    const copies: Uint8Array[] = []
+    for await (const chunk of chunks) {
+      memories.add(chunk.buffer)
+      copies.push(chunk.slice())
+    }
+    return bytesOf(copies)
+  }
+  const pageSize = 4096
+  const info = { pageSize, commit: 300, minTxid: 1n, maxTxid: 2n, timestampMs: 0 }
+  const written = Array.from({ length: info.commit }, (_, k) => ({ pgno: k + 1, data: contentOf(k, pageSize) }))
+  for (const encoding of ['frame', 'block'] as const) {
+    memories.clear()
+    const file = await copied(encodeLtx(info, written, { encoding, reuse: true }))
+    expectSame(file, await bytesOf(encodeLtx(info, written, { encoding })))
+    expectSame(await copied(await mergeLtx([file], { encoding, reuse: true })), file)
+    expect(memories.size).toBe(4)
+    memories.clear()
+    const pages = new Map<number, Uint8Array>()
+    for await (const { pgno, data } of await decodeLtx(file, { reuse: true })) {
+      memories.add(data.buffer)
+      pages.set(pgno, data.slice())
+    }
+    expect(hashes(pages)).toEqual(hashes(written.map(({ pgno, data }) => [pgno, data])))
+    expect(memories.size).toBe(1)
+    expectSame(
+      await copied(databaseOf(await mergeLtxPages([file], { reuse: true }))),
+      await bytesOf(written.map(({ data }) => data)),
+    )
+  }
 })
 
 test('files decoded at the same time do not disturb each other, however their chunks come', async () => {

@@ -17,7 +17,7 @@ function entriesOf(pages: readonly (readonly [gap: number, size: number])[]): {
     offset += size
   }
   expect(sizes.pageCount).toBe(pages.length)
-  return { kept: Array.from(sizes.entries(), (entry) => ({ ...entry })), wanted }
+  return { kept: [...sizes.entries()], wanted }
 }
 
 test('what is remembered of the pages is what was said of them', () => {

@@ -26,7 +26,7 @@ export interface IndexEntry {
 export interface PageSizes {
   readonly pageCount: number
   add(pgno: number, size: number): void
-  /** All entries, in order. The object that is yielded is used again for the next one. */
+  /** All entries, in order. */
   entries(): Generator<IndexEntry, void, undefined>
 }
 
@@ -84,7 +84,8 @@ export function createPageSizes(): PageSizes {
       if (++pending === BLOCK) pack()
     },
     *entries() {
-      const entry = { pgno: 0, offset: HEADER_SIZE, size: 0 }
+      let pgno = 0
+      let offset = HEADER_SIZE
       for (const packed of [...segments, segment.subarray(0, used)]) {
         const view = new DataView(packed.buffer, packed.byteOffset)
         for (let at = 0; at < packed.length; ) {
@@ -93,21 +94,20 @@ export function createPageSizes(): PageSizes {
           const minSize = view.getUint32(at + 2)
           let bit = (at + BLOCK_HEADER_SIZE) * 8
           for (let k = 0; k < BLOCK; k++) {
-            entry.pgno += 1 + readBits(packed, bit, gapBits)
-            bit += gapBits
-            entry.offset += entry.size
-            entry.size = minSize + readBits(packed, bit, sizeBits)
-            bit += sizeBits
-            yield entry
+            pgno += 1 + readBits(packed, bit, gapBits)
+            const size = minSize + readBits(packed, bit + gapBits, sizeBits)
+            bit += gapBits + sizeBits
+            yield { pgno, offset, size }
+            offset += size
           }
           at = (bit + 7) >> 3
         }
       }
       for (let k = 0; k < pending; k++) {
-        entry.pgno += 1 + (gaps[k] ?? 0)
-        entry.offset += entry.size
-        entry.size = sizes[k] ?? 0
-        yield entry
+        const size = sizes[k] ?? 0
+        pgno += 1 + (gaps[k] ?? 0)
+        yield { pgno, offset, size }
+        offset += size
       }
     },
   }

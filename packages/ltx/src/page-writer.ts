@@ -25,9 +25,11 @@ export interface PageWriterOptions {
   readonly kernel: LtxKernel
   /** Pages before this file; `undefined` where it is not known, as for the first input of a merge. */
   readonly prevCommit: number | undefined
+  /** Whether a chunk's memory is used again once the next chunk was asked for; otherwise chunks are their taker's to keep. */
+  readonly reuse: boolean
 }
 
-/** Writes one file, page by page, and holds the rules about pages. Chunks are new memory: keep them as long as you like. */
+/** Writes one file, page by page, and holds the rules about pages. */
 export interface PageWriter {
   /** Writes the page that stands in the kernel. Returns a chunk when one is full. */
   addKernelPage(pgno: number, raw?: RawFrame): Uint8Array | undefined
@@ -42,12 +44,15 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
   const flags = isBlock ? PAGE_FLAG_BLOCK : 0
   const pageHeaderSize = PAGE_HEADER_SIZE + (isBlock ? 4 : 0)
   const maxPageSize = pageHeaderSize + (isBlock ? maxLz4BlockSize(pageSize) : maxLz4FrameSize(pageSize))
-  let chunkSize = Math.max(FIRST_CHUNK_SIZE, HEADER_SIZE + maxPageSize)
+  const largestChunkSize = Math.max(LAST_CHUNK_SIZE, 2 * maxPageSize)
+  let chunkSize = Math.max(options.reuse ? largestChunkSize : FIRST_CHUNK_SIZE, HEADER_SIZE + maxPageSize)
   const order = createPageOrder(header, options.prevCommit)
   const sizes = createPageSizes()
   const crc: Crc64 = { lo: 0, hi: 0 }
 
   let chunk = new Uint8Array(chunkSize)
+  /** The chunk that was given away last, if its memory is to be used again. */
+  let spare = new Uint8Array(0)
   let view = new DataView(chunk.buffer)
   let used = HEADER_SIZE
   let flushed = 0
@@ -60,8 +65,10 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
     if (chunkSize - used >= size) return undefined
     const full = chunk.subarray(0, used)
     flushed += used
-    chunkSize = Math.max(Math.min(2 * chunkSize, LAST_CHUNK_SIZE), 2 * maxPageSize)
-    chunk = new Uint8Array(chunkSize)
+    chunkSize = Math.min(2 * chunkSize, largestChunkSize)
+    const next = spare.length === chunkSize ? spare : new Uint8Array(chunkSize)
+    if (options.reuse) spare = chunk
+    chunk = next
     view = new DataView(chunk.buffer)
     used = 0
     return full
@@ -104,6 +111,7 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
         crc64Bytes(kernel, crc, chunk.subarray(hashed, used))
         hashed = used
       }
+      chunk.fill(0, used, used + PAGE_HEADER_SIZE)
       used += PAGE_HEADER_SIZE
       const indexOffset = flushed + used
       for (const entry of sizes.entries()) {
@@ -124,6 +132,7 @@ export function createPageWriter(header: LtxHeader, options: PageWriterOptions):
       chunk[used++] = 0
       view.setBigUint64(used, BigInt(flushed + used - indexOffset))
       // Post-apply checksum 0: Litestream's restore refuses a chain that ends in a file with one.
+      view.setBigUint64(used + INDEX_SIZE_SIZE, 0n)
       used += INDEX_SIZE_SIZE + TRAILER_SIZE / 2
       hashChunk()
       const fileChecksum = CHECKSUM_FLAG | crc64Value(crc)
