@@ -4,7 +4,9 @@ import { backupCommand } from './commands/backup.ts'
 import { configCommand } from './commands/config.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { initCommand } from './commands/init.ts'
+import { keepCommand, unkeepCommand } from './commands/keep.ts'
 import { listCommand } from './commands/list.ts'
+import { pruneCommand } from './commands/prune.ts'
 import { restoreCommand } from './commands/restore.ts'
 import { showCommand } from './commands/show.ts'
 import { statusCommand } from './commands/status.ts'
@@ -15,6 +17,7 @@ const commandGroups = {
   'Set up:': [initCommand, configCommand, doctorCommand],
   'Back up and look:': [backupCommand, listCommand, showCommand, statusCommand, verifyCommand],
   'Bring back:': [restoreCommand],
+  'Keep and delete:': [keepCommand, unkeepCommand, pruneCommand],
 }
 
 /** All commands and flags. `run` is what a command does once its flags are read. */

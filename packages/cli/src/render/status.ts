@@ -1,5 +1,5 @@
 import type { Status, StorageStatus } from '@sqlite-backup/core'
-import { formatAge } from './ages.ts'
+import { formatAge, formatMoment } from './ages.ts'
 import { formatBytes } from './bytes.ts'
 import { type Style, symbols } from './style.ts'
 import { renderTable } from './table.ts'
@@ -20,15 +20,29 @@ export function renderStatus(status: Status, style: Style): readonly string[] {
     storages.map((storage) => [style.bold(database), ...cellsOf(storage, status.at, style)]),
   )
   if (rows.length === 0) return [`${style.bad(symbols.bad)} There are no backups.`]
-  return [...renderTable(columns, rows, style), ...renderProblems(status, style)]
+  return [
+    ...renderTable(columns, rows, style),
+    ...renderProblems(status, style),
+    ...status.databases.flatMap(({ database, next }) =>
+      next === undefined
+        ? []
+        : [style.dim(`  ${database}: next run ${formatMoment(next.at)} (${next.job}), while the app runs.`)],
+    ),
+    ...status.warnings.map((warning) => `  ${style.warn(symbols.warning)} ${warning}`),
+  ]
 }
 
 /** A line per problem. */
 export function renderProblems(status: Status, style: Style): readonly string[] {
   return status.databases.flatMap(({ database, storages }) =>
-    storages.flatMap(({ storage, healthy, problems }) => {
+    storages.flatMap(({ storage, healthy, problems, offsite }) => {
       const symbol = healthy ? style.warn(symbols.warning) : style.bad(symbols.bad)
-      return problems.map((problem) => `  ${symbol} ${database}, ${storage}: ${problem}`)
+      const near = offsite
+        ? []
+        : [
+            `  ${style.warn(symbols.warning)} ${database}, ${storage}: on the disk the database is on, so no off-site copy.`,
+          ]
+      return [...problems.map((problem) => `  ${symbol} ${database}, ${storage}: ${problem}`), ...near]
     }),
   )
 }
