@@ -12,6 +12,8 @@ export interface AdminContext {
   readonly jobs: Jobs
   readonly activity: ActivityTracker
   readonly facts: FactCache
+  /** Databases whose overview was read before. */
+  readonly looked: Set<string>
   /** Pages that are open and listen. */
   readonly streams: Set<EventStream>
   /** How many people a restore in place needs. */

@@ -155,6 +155,7 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
   return {
     engine,
     facts,
+    looked: new Set(),
     activity,
     jobs: createJobs(now),
     audit: createAuditLog({ storages: storagesOf({ engine }), now }),

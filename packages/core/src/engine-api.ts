@@ -335,6 +335,10 @@ export interface StartOptions {
 }
 
 export interface StatusOptions {
+  /** Also so many of the newest backups of each storage, with marks. @default 0 */
+  readonly recent?: number
+  /** Among how many of the newest backups forks are looked for; each is a request. @default 8 */
+  readonly forkDepth?: number
   /** Older than this is unhealthy, in ms. @default `health.maxAge` of the config */
   readonly maxAgeMs?: number
   readonly from?: string
@@ -370,6 +374,8 @@ export interface StorageStatus {
     readonly verifiedAt?: string
   }
   readonly offsite: boolean
+  /** With the option `recent`. */
+  readonly recent?: readonly BackupSummaryEntry[]
   /** The last sign of life beside the backups themselves. */
   readonly beat?: { readonly at: string; readonly state: BeatState }
   readonly fork?: readonly string[]

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { findNewest } from './catalog/find-newest.ts'
 import { firstAnswering, type NamedStorage } from './catalog/first-answering.ts'
+import { listBackupPage } from './catalog/list-backups.ts'
 import { listDatabases } from './catalog/list-databases.ts'
 import { readLineage } from './catalog/read-lineage.ts'
-import { listRecords } from './catalog/records.ts'
+import { listRecordsOf } from './catalog/records.ts'
 import { summarizeRecords } from './catalog/summarize-records.ts'
 import type { ResolvedDatabase, ResolvedJob } from './config/config.ts'
 import type { EngineContext } from './context.ts'
@@ -14,6 +14,7 @@ import { type Beat, readBeats } from './monitor/beat.ts'
 import { judgeFreshness } from './monitor/judge-freshness.ts'
 import { warningsOf } from './monitor/warnings.ts'
 import { slotAfter } from './schedule/slot-times.ts'
+import { summaryOf } from './summary-of.ts'
 
 /** Asks every storage how safe each database is. A storage that does not answer is a problem, not an exception. */
 export async function readStatus(
@@ -58,22 +59,29 @@ async function databasesAskedFor(
 /** The path is known when it is configured here. */
 type WatchedDatabase = Pick<ResolvedDatabase, 'name'> & Partial<ResolvedDatabase>
 
+// Whoever backs up at all has done so in these days: then their keys come with one request.
+const RECENT_MS = 2 * 86_400_000
+
 async function statusOf(
   database: WatchedDatabase,
   { name, storage }: NamedStorage,
-  { maxAgeMs, now, signal }: StatusOptions & { readonly now: Date },
+  { maxAgeMs, now, signal, recent = 0, forkDepth = 8 }: StatusOptions & { readonly now: Date },
 ): Promise<StorageStatus> {
   const offsite = await isOffsite(database.path, storage.localDir)
   const problems: string[] = []
   try {
-    const newest = await findNewest(storage, database.name, { signal })
+    const limit = Math.max(1, recent, forkDepth)
+    const recentSince = new Date(now.getTime() - RECENT_MS)
+    const { items } = await listBackupPage(storage, { database: database.name, limit, recentSince, signal })
+    const [newest] = items
     if (newest === undefined) return { storage: name, healthy: false, offsite, problems: ['There is no backup.'] }
-    const [records, lineage, beats] = await Promise.all([
-      listRecords(storage, newest, { signal }),
-      readLineage(storage, database.name, { signal }),
+    const shown = items.slice(0, Math.max(1, recent))
+    const [recordsById, lineage, beats] = await Promise.all([
+      listRecordsOf(storage, shown, { signal }),
+      readLineage(storage, database.name, { newest: items, depth: forkDepth, signal }),
       readBeats(storage, database.name, { signal }),
     ])
-    const { level = 'stored', verifiedAt, isBad } = summarizeRecords(records)
+    const { level = 'stored', verifiedAt, isBad } = summarizeRecords(recordsById.get(newest.id) ?? [])
     const ageMs = Math.max(0, now.getTime() - newest.created.getTime())
     const { asOf, isAsleep } = judgeFreshness(newest, beats, now)
     const knownMs = now.getTime() - asOf.getTime()
@@ -102,6 +110,7 @@ async function statusOf(
         level,
         ...(verifiedAt === undefined ? {} : { verifiedAt: verifiedAt.toISOString() }),
       },
+      ...(recent === 0 ? {} : { recent: shown.map((entry) => summaryOf(entry, recordsById.get(entry.id))) }),
       ...(fork === undefined ? {} : { fork }),
       problems,
     }

@@ -29,18 +29,25 @@ export const overviewBackups = 30
 
 export async function readOverview(admin: AdminContext, database: string): Promise<Overview> {
   const { engine, activity, facts, environment, now } = admin
-  const [{ status, readAtMs }, newest, waiting] = await Promise.all([
-    facts.get(`status ${database}`, async () => ({
-      status: await engine.status({ database }),
+  // A deep look for forks is for those who stay: the first page comes with a handful of requests.
+  const forkDepth = admin.looked.has(database) ? 8 : 2
+  const [{ status, readAtMs }, waiting] = await Promise.all([
+    facts.get(`status ${database} ${forkDepth}`, async () => ({
+      status: await engine.status({ database, recent: overviewBackups, forkDepth }),
       readAtMs: now().getTime(),
     })),
-    facts.get(`newest ${database}`, () => newestBackups(admin, database)),
     facts.get(`waiting ${database}`, () => waitingRequests(admin, database)),
   ])
   const spentMs = now().getTime() - readAtMs
   const storages = (status.databases[0]?.storages ?? []).map((each) =>
     each.newest === undefined ? each : { ...each, newest: { ...each.newest, ageMs: each.newest.ageMs + spentMs } },
   )
+  admin.looked.add(database)
+  // All storages should have the same; the one that has the newest shows it.
+  const [newest = []] = storages
+    .map(({ recent }) => recent)
+    .filter((recent) => recent !== undefined)
+    .sort((a, b) => ((a[0]?.created ?? '') < (b[0]?.created ?? '') ? 1 : -1))
   const next = status.databases[0]?.next
   const lastFailure = activity.lastFailure(database)
   return {
@@ -48,24 +55,13 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     at: now().toISOString(),
     ...(environment === undefined ? {} : { environment }),
     safety: describeSafety({ storages }),
-    storages,
+    storages: storages.map(({ recent: _, ...storage }) => storage),
     ...(next === undefined ? {} : { next }),
     warnings: status.warnings,
     running: activity.running().filter((run) => run.database === database),
     ...(lastFailure === undefined ? {} : { lastFailure }),
     waiting,
     newest,
-  }
-}
-
-/** None when no storage answers: the status says why. */
-async function newestBackups({ engine }: AdminContext, database: string): Promise<BackupList['items']> {
-  if (engine.storages.length === 0) return []
-  try {
-    return (await engine.list(database, { limit: overviewBackups, marks: true, forks: false })).items
-  } catch (error) {
-    if (error instanceof Error && error.name === 'BackupError') return []
-    throw error
   }
 }
 

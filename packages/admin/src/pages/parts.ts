@@ -69,10 +69,6 @@ export function facts(rows: readonly (readonly [string, Markup] | false | undefi
   )}</dl>`
 }
 
-export function shortId(id: string): string {
-  return id.slice(-8)
-}
-
 /** An address inside the admin. */
 export function link(base: string, path: string, query: Readonly<Record<string, string | undefined>> = {}): string {
   const search = new URLSearchParams()

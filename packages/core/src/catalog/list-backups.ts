@@ -18,6 +18,8 @@ export interface BackupFilter extends CallOptions {
 }
 
 export interface BackupPageOptions extends BackupFilter {
+  /** A moment since which there probably is a backup: saves requests. */
+  readonly recentSince?: Date | undefined
   /** @default 50 */
   readonly limit?: number | undefined
   /** `cursor` of the page before, with the same filter. */
@@ -42,7 +44,7 @@ export async function* listBackups(storage: Storage, filter: BackupFilter = {}):
 
 /** One page of {@link listBackups}. @throws BackupError `USAGE` for a cursor that is none */
 export async function listBackupPage(storage: Storage, options: BackupPageOptions = {}): Promise<BackupPage> {
-  const { limit = 50, cursor, ...filter } = options
+  const { limit = 50, cursor, recentSince, ...filter } = options
   const before = cursor === undefined ? undefined : parseCatalogKey(cursor)
   if (cursor !== undefined && before === undefined) {
     throw new BackupError('USAGE', `${JSON.stringify(cursor)} is not a cursor of a list of backups.`)
@@ -50,7 +52,7 @@ export async function listBackupPage(storage: Storage, options: BackupPageOption
   if (!Number.isSafeInteger(limit) || limit < 1)
     throw new BackupError('USAGE', 'The limit of a list should be 1 or more.')
   const items: BackupEntry[] = []
-  for await (const entry of listFrom(storage, filter, before)) {
+  for await (const entry of listFrom(storage, filter, before, recentSince)) {
     const last = items.at(-1)
     if (items.length === limit && last !== undefined) return { items, cursor: last.key }
     items.push(entry)
@@ -62,11 +64,12 @@ async function* listFrom(
   storage: Storage,
   filter: BackupFilter,
   before: BackupEntry | undefined,
+  recentSince?: Date,
 ): AsyncGenerator<BackupEntry> {
   const { database, tier, name, since, until, signal } = filter
   const wantedName = name?.normalize('NFC')
   const databases = database === undefined ? await listDatabases(storage, { signal }) : [database]
-  const walks = databases.map((each) => walkCatalog(storage, each, { since, until, signal, before }))
+  const walks = databases.map((each) => walkCatalog(storage, each, { since, until, signal, before, recentSince }))
   for await (const entry of newestFirst(walks)) {
     if ((tier === undefined || entry.tier === tier) && (name === undefined || entry.name === wantedName)) yield entry
   }

@@ -9,6 +9,8 @@ import { readManifest } from './read-manifest.ts'
 export interface ReadLineageOptions extends CallOptions {
   /** How many of the newest manifests are read. @default 8 */
   readonly depth?: number
+  /** The newest backups, newest first, when they have been listed already. */
+  readonly newest?: readonly BackupEntry[] | undefined
 }
 
 export interface LineageReport {
@@ -31,9 +33,9 @@ export interface LineageReport {
 export async function readLineage(
   storage: Storage,
   database: string,
-  { depth = 8, signal }: ReadLineageOptions = {},
+  { depth = 8, newest: listed, signal }: ReadLineageOptions = {},
 ): Promise<LineageReport> {
-  const { items } = await listBackupPage(storage, { database, limit: depth, signal })
+  const items = listed?.slice(0, depth) ?? (await listBackupPage(storage, { database, limit: depth, signal })).items
   const read = await Promise.all(items.map((entry) => readIfWhole(storage, entry, { signal })))
   const manifests = read.filter((manifest) => manifest !== undefined)
   const tips = findTips(manifests)

@@ -9,6 +9,8 @@ export interface WalkRange extends CallOptions {
   readonly until?: Date | undefined
   /** Only what stands behind this one in the order of the walk. */
   readonly before?: Pick<BackupEntry, 'created' | 'key'> | undefined
+  /** A moment since which there probably is a backup: if so, one request brings all made since its day. */
+  readonly recentSince?: Date | undefined
 }
 
 /** The order of every list of backups: newest first; of the same moment, the greater key first. */
@@ -39,9 +41,29 @@ export async function* walkCatalog(
     ),
   }
   const list = (options: ListOptions): Promise<ListPage> => storage.list({ ...options, signal })
-  for await (const entry of foldersDescending(list, catalogFolder(database), bounds)) {
-    if (before === undefined || compareNewestFirst(before, entry) < 0) yield entry
+  const recent = await readRecent(list, catalogFolder(database), range)
+  yield* recent
+  const oldest = recent.at(-1)
+  const start = oldest ?? before
+  const rest = oldest === undefined ? bounds : { ...bounds, untilMs: oldest.created.getTime() }
+  for await (const entry of foldersDescending(list, catalogFolder(database), rest)) {
+    if (start === undefined || compareNewestFirst(start, entry) < 0) yield entry
   }
+}
+
+/** All of the last days in one request, when they fit; nothing otherwise, and then the folders lead the way. */
+async function readRecent(
+  list: List,
+  root: string,
+  { recentSince, since, until, before }: WalkRange,
+): Promise<readonly BackupEntry[]> {
+  if (recentSince === undefined || since !== undefined || until !== undefined || before !== undefined) return []
+  const { objects, cursor } = await list({ prefix: root, after: dayFolder(root, recentSince) })
+  if (cursor !== undefined) return []
+  return objects
+    .map(({ key }) => parseCatalogKey(key))
+    .filter((entry) => entry !== undefined)
+    .sort(compareNewestFirst)
 }
 
 type List = (options: ListOptions) => Promise<ListPage>

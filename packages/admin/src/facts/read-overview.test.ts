@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { bytesBody, openBackup, readObject } from '@sqlite-backup/core'
+import { memory, withCount } from '@sqlite-backup/core/testing'
+import { expect, onTestFinished, test } from 'vitest'
+import { createAdmin } from '../create-admin.ts'
+
+test('the first view of 10,000 backups takes six requests, and the next one none', { timeout: 60_000 }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'admin-overview-'))
+  const db = new DatabaseSync(join(dir, 'shop.db'))
+  db.exec('CREATE TABLE t (x)')
+  const disk = withCount(memory())
+  const engine = await openBackup({ databases: { shop: join(dir, 'shop.db') }, storages: { disk }, jobs: false })
+  onTestFinished(async () => {
+    await engine.close()
+    db.close()
+    rmSync(dir, { recursive: true })
+  })
+  const { manifest } = await engine.backup('shop')
+  await putOlder(disk, manifest?.created ?? '', 10_000)
+
+  const grant = { actor: { id: 'ann' }, permissions: 'all' } as const
+  const admin = createAdmin({ backup: engine, authorize: () => grant })
+  const visit = async (): Promise<string> => {
+    const request = new Request('http://localhost/admin/backups')
+    const response = await admin.handle(request, { input: request, basePath: '/admin/backups' })
+    return response.text()
+  }
+  disk.reset()
+  expect(await visit()).toContain('Sizes of the last 30 backups')
+  expect(disk.total()).toBeLessThanOrEqual(6)
+  disk.reset()
+  await visit()
+  await visit()
+  // The second look for forks is a deeper one; after that, nothing is asked for a while.
+  expect(disk.total()).toBeLessThanOrEqual(12)
+  disk.reset()
+  await visit()
+  expect(disk.total()).toBe(0)
+  await admin.close()
+})
+
+/** Manifests of backups that were made every hour before: copies of the one that is there. */
+async function putOlder(disk: ReturnType<typeof withCount>, created: string, count: number): Promise<void> {
+  const { objects } = await disk.list({ prefix: 'shop/catalog/' })
+  const key = objects[0]?.key ?? ''
+  const text = Buffer.from(await readObject(disk, key)).toString()
+  const id = /\d{8}T\d{6}Z-([a-z2-7]{8})/.exec(text)?.[0] ?? ''
+  for (let i = 1; i <= count; i++) {
+    const at = new Date(Date.parse(created) - i * 3_600_000)
+    const stamp = `${at.toISOString().slice(0, 23).replaceAll(/[-:]/g, '')}Z`
+    const random = id.slice(-8)
+    const older = text.replaceAll(created, at.toISOString()).replaceAll(id, `${stamp.slice(0, 15)}Z-${random}`)
+    const name = key.slice(key.indexOf(random))
+    const day = at.toISOString().slice(0, 10).replaceAll('-', '/')
+    await disk.put(`shop/catalog/${day}/${stamp}-${name}`, bytesBody(Buffer.from(older)))
+  }
+}
