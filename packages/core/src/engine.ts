@@ -4,14 +4,13 @@ import { firstAnswering, type NamedStorage } from './catalog/first-answering.ts'
 import { listBackupPage } from './catalog/list-backups.ts'
 import { listDatabases } from './catalog/list-databases.ts'
 import { readLineage } from './catalog/read-lineage.ts'
-import type { RecordEntry } from './catalog/record-keys.ts'
 import { listRecords, listRecordsOf, readRecords } from './catalog/records.ts'
 import { summarizeRecords } from './catalog/summarize-records.ts'
 import type { Config, ResolvedConfig } from './config/config.ts'
 import { resolveConfig } from './config/resolve-config.ts'
 import { databaseOf, type EngineContext } from './context.ts'
 import { examine } from './doctor.ts'
-import type { BackupList, BackupMarks, CloseOptions, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
+import type { BackupList, CloseOptions, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
 import { BackupError } from './errors.ts'
 import { createEventBus, type EventBus } from './events.ts'
 import { findBackup } from './find-backup.ts'
@@ -30,6 +29,7 @@ import { readStatus } from './status.ts'
 import { backupBeforeStop } from './stop/backup-before-stop.ts'
 import { within } from './stop/within.ts'
 import { withRetry } from './storage/with-retry.ts'
+import { summaryOf } from './summary-of.ts'
 import { verifyAfterBackup } from './verify/verify-after-backup.ts'
 import { verifyAll, verifyReference } from './verify/verify-reference.ts'
 import { createWorkClient } from './work/client.ts'
@@ -234,24 +234,10 @@ async function list(context: EngineContext, options: ListBackupsOptions, signal:
   return {
     storage: name,
     database,
-    items: page.items.map(({ id, created, tier, name: label, storedSizeBytes }) => ({
-      id,
-      database,
-      created: created.toISOString(),
-      tier,
-      ...(label === undefined ? {} : { name: label }),
-      storedSizeBytes,
-      ...(records === undefined ? {} : { marks: marksOf(records.get(id) ?? []) }),
-    })),
+    items: page.items.map((entry) => summaryOf(entry, records && (records.get(entry.id) ?? []))),
     ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
     ...(fork.length > 0 ? { fork } : {}),
   }
-}
-
-/** A backup that nobody verified is still one that was stored. */
-function marksOf(records: readonly RecordEntry[]): BackupMarks {
-  const { level = 'stored', isBad, isKept } = summarizeRecords(records)
-  return { ...(isBad ? {} : { level }), isBad, isKept }
 }
 
 function retried(name: string, storage: NamedStorage['storage'], bus: EventBus): NamedStorage['storage'] {
