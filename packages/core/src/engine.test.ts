@@ -277,6 +277,53 @@ test('SQLITE_BACKUP=off does nothing, and says so', async () => {
   }
 })
 
+test('a restore that fails for its keys leaves the lock free', async () => {
+  const { generateIdentity, identityToRecipient } = await import('age-encryption')
+  const recipient = await identityToRecipient(await generateIdentity())
+  const { engine } = await setUp({ encryption: { recipients: [recipient], identityFile: './no-such.key' } })
+  await engine.backup('app')
+  await expect(engine.restore('latest')).rejects.toMatchObject({ code: 'IDENTITY_MISSING' })
+  expect((await engine.backup('app', { lockWaitMs: 0 })).outcome).toBe('stored')
+})
+
+test('a file that a restore may overwrite is kept beside it', async () => {
+  const { dir, engine, db } = await setUp()
+  await engine.backup('app')
+  const output = join(dir, 'copy.db')
+  const { id } = await engine.restore('latest', { output })
+  const copy = new Database(output)
+  add(copy, 4)
+  copy.close()
+  const again = await engine.restore('latest', { output, overwrite: true })
+  expect(rowsIn(output)).toBe(count(db))
+  expect(again.warnings).toEqual([`What was there before is kept as ${output}.before-${id}.`])
+  expect(rowsIn(`${output}.before-${id}`)).toBe(9)
+})
+
+test('latest is the newest of all storages, not of the first that answers', async () => {
+  const { path, db, dir } = await setUp()
+  const [one, two] = [memory(), memory()]
+  const engine = await open({ databases: { app: path }, storages: { one, two } })
+  await engine.backup('app')
+  add(db, 1)
+  const newer = await engine.backup('app', { to: ['two'] })
+  expect(await engine.show('latest')).toMatchObject({ storage: 'two', manifest: { id: newer.id } })
+  await engine.restore('latest', { output: join(dir, 'copy.db') })
+  expect(rowsIn(join(dir, 'copy.db'))).toBe(6)
+})
+
+test('what waits for one storage survives runs that name only another', async () => {
+  const { path, disk } = await setUp()
+  const broken = faulty(memory(), [{ on: 'put', times: 99, code: 'STORAGE_DENIED' }])
+  const shaky = await open({ databases: { app: path }, storages: { disk, away: broken }, require: 'any' })
+  const first = await shaky.backup('app')
+  await shaky.backup('app', { to: ['disk'] })
+  const mended = memory()
+  const later = await open({ databases: { app: path }, storages: { disk, away: mended } })
+  await later.backup('app')
+  expect((await later.list('app', { from: 'away' })).items.map(({ id }) => id)).toContain(first.id)
+})
+
 describe('closing', () => {
   test('waits for running work and refuses what comes after', async () => {
     const { engine } = await setUp()

@@ -11,7 +11,7 @@ import { revealEncryption } from '../config/reveal.ts'
 import { databaseOf, type EngineContext, reserveBytesOf, runOf } from '../context.ts'
 import type { BackupOptions, BackupResult, StorageOutcome } from '../engine-api.ts'
 import { engineFacts } from '../engine-facts.ts'
-import { BackupError, isBackupError, serializeError } from '../errors.ts'
+import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
 import { throttled } from '../progress.ts'
 import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
@@ -106,11 +106,22 @@ export async function backupDatabase(
       })
     }
     // What an earlier run could not bring away gets another chance now that storages answer.
-    if (storeUntil === undefined) await storePending(spoolDir, { storages, signal })
-    return result
+    return storeUntil === undefined
+      ? { ...result, warnings: [...result.warnings, ...(await bringAway(spoolDir))] }
+      : result
   } catch (error) {
     bus.emit('backup.failed', { ...event(), error: serializeError(error) })
     throw error
+  }
+
+  /** The backup is made: whatever goes wrong here does not undo that. */
+  async function bringAway(spoolDir: string): Promise<readonly string[]> {
+    try {
+      await storePending(spoolDir, { storages: context.storages, signal })
+      return []
+    } catch (error) {
+      return [`What waits in the spool could not be stored: ${messageOf(error)}`]
+    }
   }
 
   /** Looks in every storage who wrote there last; each rejects where this engine must not write. */

@@ -17,8 +17,11 @@ export async function storePending(spoolDir: string, options: StorePendingOption
     const missing: string[] = []
     for (const name of pending.storages) {
       const named = options.storages.find((each) => each.name === name)
-      // A storage that is no longer configured is no longer owed anything.
-      if (named === undefined) continue
+      // It may be named again by the next run, like one that is only a flag of the command line.
+      if (named === undefined) {
+        missing.push(name)
+        continue
+      }
       try {
         await storeBackup({
           storage: named.storage,
@@ -36,7 +39,7 @@ export async function storePending(spoolDir: string, options: StorePendingOption
     if (missing.length === 0) {
       await dropPending(spoolDir, pending)
       done.push(pending.manifest.id)
-    } else {
+    } else if (missing.length < pending.storages.length) {
       await keepPending(spoolDir, { ...pending, storages: missing })
     }
   }

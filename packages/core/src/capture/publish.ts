@@ -112,6 +112,7 @@ async function replaceContent(
   const image = readImageHeader(temp)
   const live = attachLive(target)
   let copy: SafetyCopy | undefined
+  let isCommitted = false
   try {
     if (copyFile !== undefined && header !== undefined) {
       copy = await startSafetyCopy(live, header, copyFile, signal)
@@ -131,13 +132,15 @@ async function replaceContent(
         emit({ kind: 'step', step: 'safety-copy' })
       },
     })
+    isCommitted = true
     emit({ kind: 'step', step: 'committed' })
     if (header?.journalMode === 'wal') shrinkLog(live)
     await rm(temp)
     if (copy === undefined || copyFile === undefined) return { pausedMs }
     return { pausedMs, safetyCopy: { path: copyFile, sizeBytes: copy.close() } }
   } catch (error) {
-    copy?.discard()
+    // Once the database is replaced the copy is the only way back, whatever fails after that.
+    if (!isCommitted) copy?.discard()
     throw error
   } finally {
     live.detach()

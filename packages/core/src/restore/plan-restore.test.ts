@@ -111,8 +111,10 @@ describe('planRestore', () => {
       'RESTORE_TARGET_EXISTS',
     )
     const overwritten = plan({ mode: 'new-file', overwrite: true })
-    expect(overwritten).toMatchObject({ how: 'online', keepsSafetyCopy: false })
-    expect(overwritten.notes[0]).toBe('The database in /data/app.db (80.0 MB) is replaced without a copy.')
+    expect(overwritten).toMatchObject({ how: 'online', keepsSafetyCopy: true })
+    expect(overwritten.notes[0]).toBe(
+      'The database in /data/app.db (80.0 MB) is replaced. A copy of it stays beside it.',
+    )
   })
 
   it('says what happens to a file that is no database', () => {

@@ -42,7 +42,7 @@ const ONLINE_BYTES_PER_MS = 200_000
 export function planRestore(facts: RestoreFacts, now: Date): DecidedRestore {
   const { manifest, storage, target, targetVolume } = facts
   const how = decideHow(facts)
-  const keepsSafetyCopy = facts.mode === 'in-place' && facts.found.state === 'database'
+  const keepsSafetyCopy = facts.found.state === 'database'
   const needs = neededBytes(facts, how, keepsSafetyCopy)
   const refusal = refuse(facts, needs)
   return {
@@ -127,7 +127,7 @@ function notesOf(facts: RestoreFacts, how: RestorePlan['how'], keepsSafetyCopy: 
       )
   }
   if (mode === 'new-file' && found.state === 'database' && facts.overwrite) {
-    notes.push(`The database in ${target} (${formatBytes(found.sizeBytes)}) is replaced without a copy.`)
+    notes.push(`The database in ${target} (${formatBytes(found.sizeBytes)}) is replaced. A copy of it stays beside it.`)
   }
   if (how === 'online' && found.state === 'database') {
     const seconds = Math.ceil((manifest.plain.sizeBytes + found.sizeBytes) / ONLINE_BYTES_PER_MS / 1000)

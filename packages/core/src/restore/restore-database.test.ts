@@ -196,7 +196,7 @@ describe('restoreDatabase', () => {
       })
       expect(look(target)).toEqual({ integrity: 'ok', precious: 10 })
       const restored = await restoreDatabase(options({ mode: 'new-file', overwrite: true }))
-      expect(restored.safetyCopy).toBeUndefined()
+      expect(look(restored.safetyCopy?.path ?? 'none')).toEqual({ integrity: 'ok', precious: 10 })
       expect(look(target)).toEqual(backedUp)
 
       const letter = join(dir, 'app.db.letter')

@@ -77,6 +77,7 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
     ? join(spoolDir, `pre-restore-${randomBytes(6).toString('hex')}.db`)
     : undefined
   await writeRestoreFiles(spoolDir, { temp, ...(safetyCopy === undefined ? {} : { safetyCopy }) })
+  let published: Published | undefined
   try {
     if (options.image === undefined || !(await moveImage(options.image, temp))) await fetchImage(options, temp)
     onEvent?.({ kind: 'step', step: 'decoded' })
@@ -86,7 +87,7 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
       plan.how === 'online' || plan.how === 'replace' ? undefined : fsyncFile(temp),
     ])
     onEvent?.({ kind: 'step', step: 'checked' })
-    const published = await publishImage(options, plan, temp, safetyCopy)
+    published = await publishImage(options, plan, temp, safetyCopy)
     if (mode === 'in-place') {
       const { writer } = await readSpoolState(spoolDir)
       await writeSpoolState(spoolDir, { writer, parent: manifest.id })
@@ -110,7 +111,8 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
   } catch (error) {
     await removeTemp(temp)
     // A process that died may have left a safety copy behind, and the new database: `recoverRestore` looks after them.
-    if (!isBackupError(error, 'CAPTURE_DIED')) await forgetRestoreFiles(spoolDir)
+    // And what was published has its safety copy on record.
+    if (published === undefined && !isBackupError(error, 'CAPTURE_DIED')) await forgetRestoreFiles(spoolDir)
     throw error
   }
 }

@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { backupDatabase } from '../backup/backup-database.ts'
 import { storeSafetyCopy } from '../backup/store-safety-copy.ts'
@@ -10,8 +11,8 @@ import type { RestoreOptions, RestorePlan, RestoreResult } from '../engine-api.t
 import { BackupError, messageOf, serializeError } from '../errors.ts'
 import { findBackup } from '../find-backup.ts'
 import { throttled } from '../progress.ts'
-import { openSpool, temporarySpoolDir } from '../spool/spool.ts'
-import { readSpoolState } from '../spool/state.ts'
+import { defaultSpoolDir, openSpool, temporarySpoolDir } from '../spool/spool.ts'
+import { readSpoolState, type SpoolState } from '../spool/state.ts'
 import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
 import { forgetRestoreFiles, recoverRestore } from './leftovers.ts'
 import { planRestore } from './plan-restore.ts'
@@ -72,41 +73,60 @@ export async function restoreFound(
 
   bus.emit('restore.started', { ...event(), id, target, storage: found.name })
   try {
-    await capture.lock({ spoolDir, waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS }, { signal })
-    const before = await readSpoolState(spoolDir)
-    const left = await recovered()
-    const restored = await restoreDatabase({
-      ...request,
-      capture,
-      work,
-      keys: await revealKeys(config),
-      inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
-      onEvent: (progress) => {
-        if (progress.kind === 'progress') report(progress.phase, progress)
-      },
-      ...(options.image === undefined ? {} : { image: options.image }),
-      ...(options.mustBeMissing === undefined ? {} : { mustBeMissing: options.mustBeMissing }),
-      ...(options.acceptDamaged === undefined ? {} : { acceptDamaged: options.acceptDamaged }),
-    }).finally(() => capture.unlock({ spoolDir }))
-
-    const warnings = [...restored.warnings]
+    const keys = await revealKeys(config)
+    const warnings: string[] = []
     let safetyBackup: string | undefined
-    for (const copy of [left.safetyCopy, restored.safetyCopy?.path]) {
-      if (copy === undefined) continue
-      if (copy === restored.safetyCopy?.path && options.keepSafetyCopy !== undefined) {
-        warnings.push(...(await options.keepSafetyCopy(copy)))
-        continue
+
+    const keepCopy = async (
+      path: string,
+      state: SpoolState,
+      elsewhere: RestoreFoundOptions['keepSafetyCopy'],
+    ): Promise<void> => {
+      if (mode === 'new-file') {
+        // Nothing says which database that was, so it is no backup of ours: it stays beside the file, by its own name.
+        const kept = `${target}.before-${id}`
+        await rename(path, kept)
+        await forgetRestoreFiles(spoolDir)
+        warnings.push(`What was there before is kept as ${kept}.`)
+        return
       }
-      const kept = await storeSafetyCopy(
-        context,
-        { database: name, path: copy, spoolDir, lineage: before, actor: options.actor },
-        signal,
-      )
-      warnings.push(...kept.warnings)
-      safetyBackup = kept.id ?? safetyBackup
+      if (elsewhere !== undefined) {
+        warnings.push(...(await elsewhere(path)))
+        return
+      }
+      const copy = { database: name, path, spoolDir, lineage: state, actor: options.actor }
+      const stored = await storeSafetyCopy(context, copy, signal)
+      warnings.push(...stored.warnings)
+      safetyBackup = stored.id ?? safetyBackup
       // A copy that could not even be packed stays on record: the next restore here tries again.
-      if (kept.isPacked) await forgetRestoreFiles(spoolDir)
+      if (stored.isPacked) await forgetRestoreFiles(spoolDir)
     }
+
+    // What a killed restore replaced is brought away first: the next one keeps a record of its own.
+    const left = await locked(async () => {
+      const lineage = await readSpoolState(spoolDir)
+      return { lineage, ...(await recoverRestore(capture, spoolDir, { signal })) }
+    })
+    if (left.safetyCopy !== undefined) await keepCopy(left.safetyCopy, left.lineage, undefined)
+
+    const { restored, lineage } = await locked(async () => ({
+      lineage: await readSpoolState(spoolDir),
+      restored: await restoreDatabase({
+        ...request,
+        capture,
+        work,
+        keys,
+        inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
+        onEvent: (progress) => {
+          if (progress.kind === 'progress') report(progress.phase, progress)
+        },
+        ...(options.image === undefined ? {} : { image: options.image }),
+        ...(options.mustBeMissing === undefined ? {} : { mustBeMissing: options.mustBeMissing }),
+        ...(options.acceptDamaged === undefined ? {} : { acceptDamaged: options.acceptDamaged }),
+      }),
+    }))
+    warnings.push(...restored.warnings)
+    if (restored.safetyCopy !== undefined) await keepCopy(restored.safetyCopy.path, lineage, options.keepSafetyCopy)
     if (mode === 'in-place' && options.mustBeMissing !== true) {
       warnings.push(
         ...(await backUpRestored(context, { name, restored: id, from: found, actor: options.actor }, signal)),
@@ -129,12 +149,12 @@ export async function restoreFound(
     throw error
   }
 
-  async function recovered(): Promise<{ readonly safetyCopy?: string }> {
+  async function locked<T>(task: () => Promise<T>): Promise<T> {
+    await capture.lock({ spoolDir, waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS }, { signal })
     try {
-      return await recoverRestore(capture, spoolDir, { signal })
-    } catch (error) {
+      return await task()
+    } finally {
       await capture.unlock({ spoolDir })
-      throw error
     }
   }
 }
@@ -149,7 +169,9 @@ async function requestOf(
   const { manifest } = found.value
   const target = options.output === undefined ? databaseOf(context, options.database).path : resolve(options.output)
   const configured = config.databases.find((each) => each.path === target)
-  const spoolDir = await openSpool(configured ?? { path: target, spoolDir: temporarySpoolDir(target) })
+  // A file that is replaced is copied first, beside it; a new one needs only a lock.
+  const ownDir = options.overwrite ? defaultSpoolDir(target) : temporarySpoolDir(target)
+  const spoolDir = await openSpool(configured ?? { path: target, spoolDir: ownDir })
   return {
     capture,
     from: { name: found.name, storage: found.storage },
