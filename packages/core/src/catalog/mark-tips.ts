@@ -35,7 +35,8 @@ export async function markTips(
     const isMarked = records.get(backup.id)?.some(({ kind }) => kind === 'tip') ?? false
     if (rivals.includes(backup.id)) {
       // The newest needs no mark: who leaves it behind will mark it.
-      if (!isMarked && backup.id !== rivals[0]) await putTipMarker(storage, backup, { at: options.now.toISOString() }, { signal })
+      if (!isMarked && backup.id !== rivals[0])
+        await putTipMarker(storage, backup, { at: options.now.toISOString() }, { signal })
     } else if (isMarked && !tips.some(({ id }) => id === backup.id)) {
       await deleteTipMarker(storage, backup, { signal })
     }

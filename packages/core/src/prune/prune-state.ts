@@ -16,8 +16,8 @@ const MAX_BYTES = 64 * 1024
 /** What to do about what no rule keeps. */
 export type Notice =
   | { readonly kind: 'announce'; readonly state: PruneState }
-  | { readonly kind: 'wait'; readonly deletesFrom: Date }
-  | { readonly kind: 'delete' }
+  | { readonly kind: 'wait'; readonly state: PruneState }
+  | { readonly kind: 'delete'; readonly state: PruneState }
 
 /**
  * A policy deletes for the first time a day after it said so, because a number that was misread, or an option that was
@@ -28,7 +28,7 @@ export function decideNotice(state: PruneState | undefined, policy: RetentionPol
   if (state === undefined || !isSame(state.policy, policy) || state.announcedAt > now) {
     return { kind: 'announce', state: announced(policy, now) }
   }
-  return now < state.deletesFrom ? { kind: 'wait', deletesFrom: state.deletesFrom } : { kind: 'delete' }
+  return { kind: now < state.deletesFrom ? 'wait' : 'delete', state }
 }
 
 export function announced(policy: RetentionPolicy, now: Date, noticeMs: number = NOTICE_MS): PruneState {

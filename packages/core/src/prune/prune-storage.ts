@@ -122,24 +122,14 @@ async function noticeOf(
   plan: PrunePlan,
   policy: RetentionPolicy,
   signal: AbortSignal,
-): Promise<Deletion | Exclude<Notice, { kind: 'delete' }>> {
+): Promise<Notice> {
   const now = context.now()
   if (options.now || isEmpty(plan)) return { kind: 'delete', state: announced(policy, now, 0) }
-  const state = await readPruneState(storage, database, { signal })
-  const notice = decideNotice(state, policy, now)
-  if (notice.kind !== 'delete') return notice
-  return { kind: 'delete', state: state ?? announced(policy, now, 0) }
+  return decideNotice(await readPruneState(storage, database, { signal }), policy, now)
 }
 
-interface Deletion {
-  readonly kind: 'delete'
-  readonly state: PruneState
-}
-
-function deletesFromOf(notice: Exclude<Notice, { kind: 'delete' }> | Deletion): Pick<StoragePrune, 'deletesFrom'> {
-  if (notice.kind === 'delete') return {}
-  const at = notice.kind === 'announce' ? notice.state.deletesFrom : notice.deletesFrom
-  return { deletesFrom: at.toISOString() }
+function deletesFromOf({ kind, state }: Notice): Pick<StoragePrune, 'deletesFrom'> {
+  return kind === 'delete' ? {} : { deletesFrom: state.deletesFrom.toISOString() }
 }
 
 const CLOCK_TOLERANCE_MS = 3_600_000

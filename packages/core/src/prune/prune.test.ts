@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { listBackups } from '../catalog/list-backups.ts'
 import type { Manifest } from '../catalog/manifest.ts'
@@ -414,4 +415,29 @@ describe('kill -9 in the middle of a prune', () => {
       )
     },
   )
+})
+
+test('a backup that does not grow from the newest one marks it as the tip of a branch', async () => {
+  const folder = mkdtempSync(join(dir, 'fork-'))
+  const disk = memory()
+  const db = new Database(join(folder, 'app.db'))
+  db.pragma('journal_mode = WAL')
+  db.exec('CREATE TABLE notes (text)')
+  const engine = createEngine(
+    await resolveConfig({
+      config: { databases: { app: join(folder, 'app.db') }, storages: { disk }, retention: { keepLast: 1, manual: 0 } },
+      environment: {},
+    }),
+  )
+  opened.push(engine)
+  await engine.backup('app')
+  // Somebody else went on from a state that this engine does not know.
+  const theirs = await putExample(disk, { created: new Date(Date.now() + 5), writer: 'theirs', parent: 'elsewhere' })
+  db.exec("INSERT INTO notes VALUES ('ours')")
+  const ours = await engine.backup('app')
+  db.close()
+  expect((await keysIn(disk)).filter((key) => key.endsWith('/tip.json'))).toHaveLength(1)
+  const { storages } = await engine.prune('app', { now: true })
+  expect(storages).toMatchObject([{ outcome: 'deleted', deleted: { count: 1 } }])
+  expect(await idsIn(disk)).toEqual([theirs.id, ours.id].sort())
 })
