@@ -44,7 +44,7 @@ ${
     : html`<table class="cards"><caption class="visually-hidden">Actions, newest first</caption><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Backup</th><th scope="col">More</th></tr></thead><tbody>
 ${entries.map(
   (entry) =>
-    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td>${entry.actor}</td><td>${actionTexts[entry.action] ?? entry.action}</td><td>${entry.backup !== undefined && html`<a href="${link(base, `/backups/${entry.backup}`, query)}"><code>${entry.backup}</code></a>`}</td><td class="small">${detailText(entry)}</td></tr>`,
+    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td class="free">${entry.actor}</td><td>${actionTexts[entry.action] ?? entry.action}</td><td>${entry.backup !== undefined && html`<a href="${link(base, `/backups/${entry.backup}`, query)}"><code>${entry.backup}</code></a>`}</td><td class="small free">${detailText(entry)}</td></tr>`,
 )}</tbody></table>`
 }
 ${hasMore && html`<p class="muted">Older entries are in the storage, under <code>audit/</code>.</p>`}`

@@ -24,7 +24,7 @@ export function backupTable(
 <th scope="row"><a href="${link(base, `/backups/${item.id}`, query)}">${moment(item.created)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(item.created))}</span></th>
 <td>${tierTag(item.tier)}${item.marks?.isKept === true && html` ${keptTag()}`}</td>
 <td>${markOf(item)}</td>
-<td>${item.name === undefined ? html`<span class="muted" aria-hidden="true">–</span>` : item.name}</td>
+<td class="free">${item.name === undefined ? html`<span class="muted" aria-hidden="true">–</span>` : item.name}</td>
 <td class="number">${formatBytes(item.storedSizeBytes)}</td>
 </tr>`,
   )}</tbody>

@@ -28,7 +28,7 @@ ${barChart(
   'Size of the last backup of each day',
 )}
 <table><caption class="visually-hidden">Backups by tier</caption><thead><tr><th scope="col">Kept as</th><th scope="col" class="number">Backups</th><th scope="col" class="number">Size</th></tr></thead><tbody>
-${use.tiers.map(({ tier, count, sizeBytes }) => html`<tr><th scope="row">${tierText(tier)}</th><td class="number">${count.toLocaleString('en')}</td><td class="number">${formatBytes(sizeBytes)}</td></tr>`)}
+${use.tiers.map(({ tier, count, sizeBytes }) => html`<tr><th scope="row" class="nowrap">${tierText(tier)}</th><td class="number">${count.toLocaleString('en')}</td><td class="number">${formatBytes(sizeBytes)}</td></tr>`)}
 </tbody></table>`
 }
 </section>`,
