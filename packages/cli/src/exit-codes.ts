@@ -6,6 +6,7 @@ export const exitCodes = {
   unhealthy: 3,
   locked: 4,
   nothingToRestore: 5,
+  rolledBack: 7,
   interrupted: 130,
 } as const
 
@@ -19,6 +20,7 @@ export const exitCodeMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.unhealthy, 'unhealthy, or verification failed'],
   [exitCodes.locked, 'locked by another run'],
   [exitCodes.nothingToRestore, 'nothing to restore'],
+  [exitCodes.rolledBack, 'migration rolled back'],
   [exitCodes.interrupted, 'interrupted'],
 ]
 
@@ -41,6 +43,7 @@ const byErrorCode: Readonly<Record<string, ExitCode>> = {
   RESTORE_DAMAGED: exitCodes.unhealthy,
   LOCKED: exitCodes.locked,
   BACKUP_NOT_FOUND: exitCodes.nothingToRestore,
+  MIGRATION_ROLLED_BACK: exitCodes.rolledBack,
 }
 
 /** The exit code for an error's code. */

@@ -27,6 +27,8 @@ export interface OpenedEngine {
   readonly engine: SqliteBackup
   /** For the options of the engine's calls. */
   readonly chosen: { readonly database?: string; readonly from?: string }
+  /** Path of each configured database, by its name. */
+  readonly files: ReadonlyMap<string, string>
   /** What each storage is, by its name: `filesystem /mnt/backups`, `s3 bucket/prefix`. */
   readonly places: ReadonlyMap<string, string>
   /** Names of the storages to write to; undefined for all. */
@@ -58,6 +60,7 @@ export async function openEngine(flags: EngineFlags, surroundings: Surroundings)
       ...(flags.from === undefined || isAddress(flags.from) ? {} : { from: flags.from }),
     },
     ...(flags.to === undefined || names.length === 0 ? {} : { to: names }),
+    files: new Map(config.databases.map(({ name, path }) => [name, path])),
     places: new Map(config.storages.map(({ name, storage }) => [name, storage.name])),
     warnings: config.warnings,
     ...(config.file === undefined ? {} : { file: config.file }),

@@ -3,6 +3,7 @@ import type { RunCommand } from './command.ts'
 import { backupCommand } from './commands/backup.ts'
 import { configCommand } from './commands/config.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { guardCommand } from './commands/guard.ts'
 import { initCommand } from './commands/init.ts'
 import { keepCommand, unkeepCommand } from './commands/keep.ts'
 import { listCommand } from './commands/list.ts'
@@ -17,6 +18,7 @@ const commandGroups = {
   'Set up:': [initCommand, configCommand, doctorCommand],
   'Back up and look:': [backupCommand, listCommand, showCommand, statusCommand, verifyCommand],
   'Bring back:': [restoreCommand],
+  'Migrate:': [guardCommand],
   'Keep and delete:': [keepCommand, unkeepCommand, pruneCommand],
 }
 

@@ -11,6 +11,7 @@ import { renderPlan, renderRestored } from '../render/restore.ts'
 import { unlock } from '../unlock.ts'
 
 interface RestoreFlags extends GlobalFlags, ReadFlags, KeyFlags {
+  readonly beforeMigration?: string
   readonly output?: string
   readonly overwrite?: true
   readonly acceptDamaged?: true
@@ -29,6 +30,7 @@ export function restoreCommand(run: RunCommand): Command {
     .argument('[backup]', 'latest, an id, a name, or a time: the newest backup up to then')
     .addOption(shared.from())
     .addOption(shared.db())
+    .option('--before-migration <tag>', 'the newest backup made before this migration was applied')
     .option('-o, --output <file>', 'write a new file instead')
     .option('--overwrite', 'replace the file of --output')
     .addOption(shared.identity())
@@ -46,6 +48,7 @@ export function restoreCommand(run: RunCommand): Command {
     ['The newest, into a new file', 'sqlite-backup restore latest --from ./backups --db app -o ./app.db'],
     ['What would happen?', 'sqlite-backup restore latest --dry-run'],
     ['As it was yesterday at two, in place', 'sqlite-backup restore "2026-11-20 14:00" --db app'],
+    ['As it was before a migration', 'sqlite-backup restore --before-migration 0007_add_plan --db app'],
     ['By the name it was given', 'sqlite-backup restore before-import --db app --yes'],
   ])
 }
@@ -55,7 +58,7 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
   const engineFlags = { db: flags.db, from: flags.from, identity: flags.identity, passphraseFile: flags.passphraseFile }
   const opened = await context.openEngine(engineFlags)
   const database = await targetDatabase(opened, flags, context)
-  const chosen = reference ?? (await askForBackup(opened, database, context))
+  const chosen = referenceOf(reference, flags) ?? (await askForBackup(opened, database, context))
   const options = await restoreOptions(opened, database, flags, context)
   const plan = await opened.engine.planRestore(chosen, options)
   if (flags.dryRun) {
@@ -75,6 +78,12 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
     lines: renderRestored(result, terminal.out),
     quietLines: [result.target],
   }
+}
+
+function referenceOf(reference: string | undefined, { beforeMigration }: RestoreFlags): string | undefined {
+  if (beforeMigration === undefined) return reference
+  if (reference !== undefined) throw usageError('A backup and --before-migration exclude each other.')
+  return `before-migration:${beforeMigration}`
 }
 
 /** In place, only a configured database will do: without a config nobody knows where it belongs. */
