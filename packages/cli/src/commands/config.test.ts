@@ -27,6 +27,26 @@ describe('config check', () => {
     expect(stdout + stderr + json.stdout + json.stderr).not.toContain('horse')
   })
 
+  it('shows jobs and retention in words, and that a heartbeat is set but not where', async () => {
+    using folder = tempFolder()
+    const config = {
+      databases: { app: './app.db' },
+      storages: { local: './backups' },
+      jobs: { night: { schedule: '30 3 * * *', timeZone: 'Europe/Berlin', to: 'local' } },
+      retention: { daily: ['14d', 3], weekly: 0 },
+      notify: { heartbeat: 'https://hc.example/0bc3-secret' },
+    }
+    writeFileSync(join(folder.path, 'sqlite-backup.config.json'), JSON.stringify(config))
+    const { stdout } = await runCli(folder.path, ['config', 'check'])
+    expect(stdout).toMatch(/jobs\.night +30 3 \* \* \* Europe\/Berlin; app; to local; if changed +file/)
+    expect(stdout).toMatch(/retention\.daily +14 d.*, or the newest 3 +file/)
+    expect(stdout).toMatch(/retention\.weekly +none/)
+    expect(stdout).toMatch(/retention\.yearly +for ever/)
+    expect(stdout).toMatch(/notify\.heartbeat +set, not shown +file/)
+    const json = await runCli(folder.path, ['config', 'check', '--json'])
+    expect(stdout + json.stdout).not.toContain('0bc3')
+  })
+
   it('suggests the right key, with exit code 2', async () => {
     using folder = tempFolder()
     writeFileSync(join(folder.path, 'sqlite-backup.config.json'), '{ "databses": {} }')

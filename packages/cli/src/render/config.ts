@@ -1,5 +1,5 @@
 import type { Origin, ResolvedConfig } from '@sqlite-backup/core'
-import { formatDuration } from './ages.ts'
+import { formatDuration, oneUnit } from './ages.ts'
 import { formatBytes } from './bytes.ts'
 import { type Style, symbols } from './style.ts'
 import { renderTable } from './table.ts'
@@ -29,6 +29,13 @@ export function describeConfig(config: ResolvedConfig): readonly ConfigValue[] {
     ['encryption.identities', keys.identities.length === 0 ? undefined : keys.identities.map(String).join(', ')],
     ['encryption.identityFile', keys.identityFile],
     ['verify.afterBackup', config.verify.afterBackup],
+    ['verify.schedule', config.verify.schedule?.text ?? 'off'],
+    ...(config.jobs.length === 0 ? [['jobs', 'none'] as const] : []),
+    ...config.jobs.map((job) => [`jobs.${job.name}`, jobText(job), 'jobs'] as const),
+    ...retentionValues(config),
+    ['health.maxAge', config.health.maxAgeMs === undefined ? 'any' : formatDuration(config.health.maxAgeMs)],
+    // Whoever has the URL can silence the alarm.
+    ['notify.heartbeat', config.notify.heartbeat === undefined ? 'none' : 'set, not shown'],
     ['environment', config.environment],
     ['appVersion', config.appVersion],
     ['profile', profile.name],
@@ -41,6 +48,32 @@ export function describeConfig(config: ResolvedConfig): readonly ConfigValue[] {
   return values.flatMap(([option, value, origin = option]) =>
     value === undefined ? [] : [{ option, value, from: 'default' as const, ...config.origins.get(origin) }],
   )
+}
+
+function jobText({ schedule, databases, to, ifChanged }: ResolvedConfig['jobs'][number]): string {
+  return [
+    schedule.kind === 'cron' ? `${schedule.text} ${schedule.timeZone}` : schedule.text,
+    ...(databases.length === 0 ? [] : [databases.join(', ')]),
+    ...(to === undefined ? [] : [`to ${to.join(', ')}`]),
+    ifChanged ? 'if changed' : 'always',
+  ].join('; ')
+}
+
+function retentionValues({ retention }: ResolvedConfig) {
+  if (retention === undefined) return [['retention', 'nothing is deleted', 'retention'] as const]
+  const keepLast = retention.keepLast === null ? 'for ever' : String(retention.keepLast)
+  return [
+    ['retention.keepLast', keepLast, 'retention'] as const,
+    ...Object.entries(retention.tiers).map(
+      ([tier, rule]) => [`retention.${tier}`, ruleText(rule), 'retention'] as const,
+    ),
+  ]
+}
+
+function ruleText({ ageMs, count }: { readonly ageMs: number | null; readonly count: number | null }): string {
+  if (ageMs === null || count === null) return 'for ever'
+  const parts = [...(ageMs === 0 ? [] : [oneUnit(ageMs)]), ...(count === 0 ? [] : [`the newest ${count}`])]
+  return parts.length === 0 ? 'none' : parts.join(', or ')
 }
 
 /** All values in a table, and what is missing. */

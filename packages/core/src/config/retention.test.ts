@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { tiers } from '../catalog/manifest.ts'
 import { defaults } from './defaults.ts'
@@ -47,4 +49,12 @@ test.each([[{ daily: 1.5 }], [{ keepLast: -1 }], [{ daily: [Number.NaN] }]])('re
 
 test('every tier has a default', () => {
   expect(Object.keys(resolveRetention({}).tiers)).toEqual([...tiers])
+})
+
+test('docs/6-prune.md has the table of defaults', () => {
+  const docs = readFileSync(join(import.meta.dirname, '../../../../docs/6-prune.md'), 'utf8')
+  const words = (ms: number | null): string => (ms === null ? 'for ever' : ms === DAY ? '24 hours' : `${ms / DAY} days`)
+  const { keepLast, tiers: rules } = resolveRetention({})
+  for (const tier of tiers) expect(docs).toContain(`| \`${tier}\` | ${words(rules[tier].ageMs)} |`)
+  expect(docs).toContain(`| \`keepLast\` | ${keepLast} |`)
 })
