@@ -4,5 +4,7 @@ export default defineConfig({
   test: {
     projects: ['packages/*', 'examples/*/vitest.config.ts', 'test'],
     reporters: ['default'],
+    // Most tests wait for processes of their own: two files at a time keep two cores busy.
+    maxWorkers: 2,
   },
 })

@@ -333,9 +333,35 @@ describe('closing', () => {
     await expect(engine.backup('app')).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
-  test('a signal aborts a call', async () => {
-    const { engine, disk } = await setUp()
-    await expect(engine.backup('app', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
-    expect((await disk.list()).objects).toEqual([])
+  test('a signal aborts each call', async () => {
+    const { engine, disk, dir } = await setUp()
+    const { id } = await engine.backup('app')
+    const before = (await disk.list()).objects.length
+    const signal = AbortSignal.abort()
+    const calls = [
+      engine.backup('app', { signal }),
+      engine.list('app', { signal }),
+      engine.listDatabases({ signal }),
+      engine.show(id, { signal }),
+      engine.planRestore(id, { signal }),
+      engine.restore(id, { signal, output: join(dir, 'copy.db') }),
+      engine.restore(id, { signal }),
+      engine.verify(id, { signal, level: 'proven' }),
+      engine.verifyAll({ signal }),
+    ]
+    const outcomes = await Promise.allSettled(calls)
+    expect(outcomes.map((each) => each.status === 'rejected' && each.reason.code)).toEqual(calls.map(() => 'ABORTED'))
+    expect((await disk.list()).objects).toHaveLength(before)
+  })
+
+  test('what a start does is in the log, in pino’s shape', async () => {
+    const lines: { readonly level: string; readonly fields: object; readonly message: string }[] = []
+    const at = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message })
+    const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+    const dir = mkdtempSync(join(tmpdir(), 'engine-log-'))
+    const engine = await open({ databases: { app: join(dir, 'app.db') }, storages: { disk: memory() }, log })
+    await engine.restoreIfMissing()
+    const message = expect.stringContaining('starts with an empty database')
+    expect(lines).toContainEqual({ level: 'warn', fields: { database: 'app', outcome: 'started-empty' }, message })
   })
 })
