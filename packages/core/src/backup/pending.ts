@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Manifest } from '../catalog/manifest.ts'
 import { validateManifest } from '../catalog/manifest-codec.ts'
 import { isBackupError } from '../errors.ts'
-import { writeDurably } from '../spool/durable.ts'
+import { makeDirDurably, writeDurably } from '../spool/durable.ts'
 import { growingBody } from '../spool/growing-body.ts'
 import type { Body } from '../storage/storage.ts'
 
@@ -23,7 +23,7 @@ const ABANDONED_AFTER_MS = 3600_000
 /** Keeps a spooled body for a later attempt; `file` moves into the pending folder. */
 export async function keepPending(spoolDir: string, pending: PendingBackup): Promise<void> {
   const folder = join(spoolDir, 'pending')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeDirDurably(folder)
   const body = join(folder, `${pending.manifest.id}.body`)
   if (pending.file !== body) await rename(pending.file, body)
   await writeDurably(

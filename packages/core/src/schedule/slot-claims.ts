@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseTimeStamp, timeStamp } from '../catalog/backup-id.ts'
-import { writeDurably } from '../spool/durable.ts'
+import { makeDirDurably, writeDurably } from '../spool/durable.ts'
 import type { Attempt } from './decide-next.ts'
 
 /**
@@ -44,7 +44,7 @@ export function slotClaims(spoolDir: string, job: string): SlotClaims {
     },
 
     async claim(slotMs, attempt, atMs) {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      await makeDirDurably(folder)
       try {
         await writeFile(fileOf(slotMs, attempt), JSON.stringify({ atMs }), { flag: 'wx', mode: 0o600 })
       } catch (error) {

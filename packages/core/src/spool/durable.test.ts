@@ -1,5 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -113,5 +124,25 @@ describe('the other durable steps', () => {
     chmodSync(join(dir, 'a'), 0o755)
     writeFileSync(join(dir, 'a', 'file'), '')
     await expect(makeDirDurably(join(dir, 'a', 'file'))).rejects.toMatchObject({ code: 'EEXIST' })
+    await expect(makeDirDurably(join(dir, 'a', 'file', 'd'))).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  it('makes folders together with others that make the same', async () => {
+    await Promise.all(Array.from({ length: 16 }, () => makeDirDurably(join(dir, 'a', 'b', 'c', 'd', 'e'))))
+    expect(statSync(join(dir, 'a', 'b', 'c', 'd', 'e')).isDirectory()).toBe(true)
+  })
+
+  it('follows a link to a folder, and refuses one that leads nowhere', async () => {
+    mkdirSync(join(dir, 'real'))
+    symlinkSync(join(dir, 'real'), join(dir, 'link'))
+    await makeDirDurably(join(dir, 'link', 'a'))
+    expect(statSync(join(dir, 'real', 'a')).isDirectory()).toBe(true)
+    symlinkSync(join(dir, 'gone'), join(dir, 'dangling'))
+    await expect(makeDirDurably(join(dir, 'dangling', 'a'))).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  // Node's own recursive mkdir never returns there.
+  it.runIf(existsSync('/proc/self'))('ends where the file system makes no folders', async () => {
+    await expect(makeDirDurably('/proc/sqlite-backup/a/b')).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })

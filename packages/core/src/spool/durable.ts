@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
-import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 
 export interface WriteOptions {
   /** Permission bits of a new file, before the umask. @default 0o600 */
@@ -143,11 +143,35 @@ export async function linkDurably(from: string, to: string): Promise<void> {
   await fsyncDir(dirname(to))
 }
 
-/** `mkdir -p` that survives a power cut. */
+/**
+ * `mkdir -p` that survives a power cut. Not Node's own, which never returns where the file system answers ENOENT below a
+ * folder that is there, as /proc does: it makes the parent, is told that it exists, and tries the same again.
+ *
+ * @throws what the file system answers; `EEXIST` when something else has the name
+ */
 export async function makeDirDurably(dir: string, mode = 0o700): Promise<void> {
-  const first = await mkdir(dir, { recursive: true, mode })
-  if (first === undefined) return
-  for (let made = dir; made.length >= first.length; made = dirname(made)) await fsyncDir(dirname(made))
+  const missing: string[] = []
+  // Ends at the latest with the root, which is a folder.
+  for (let at = resolve(dir); !(await isFolder(at)); at = dirname(at)) missing.push(at)
+  for (const folder of missing.reverse()) {
+    try {
+      await mkdir(folder, { mode })
+    } catch (error) {
+      const isThereNow =
+        error instanceof Error && 'code' in error && error.code === 'EEXIST' && (await isFolder(folder))
+      if (!isThereNow) throw error
+    }
+    await fsyncDir(dirname(folder))
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return false
+    throw error
+  }
 }
 
 /** Waits until the content of a file is on the disk, whoever wrote it. Never for a live database: it opens and closes it. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { access, chmod, constants, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, constants, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { BackupError, messageOf } from '../errors.ts'
+import { makeDirDurably } from './durable.ts'
 import { followLinks } from './follow-links.ts'
 
 export interface SpoolLocation {
@@ -55,7 +56,7 @@ export function temporarySpoolDir(realPath: string): string {
 /** False when the file system does not let us. */
 async function makeFolder(dir: string): Promise<boolean> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeDirDurably(dir)
     await access(dir, constants.W_OK | constants.X_OK)
     return true
   } catch (error) {
