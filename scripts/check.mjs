@@ -9,6 +9,8 @@ const ci = process.env.CI === 'true' || process.env.CI === '1'
 const scratch = mkdtempSync(join(tmpdir(), 'sqlite-backup-check-'))
 let passed = 0
 let failed = 0
+/** What is said once more at the end, where nobody has to search for it. */
+const ending = []
 
 function run(title, command, args, env = {}) {
   const began = performance.now()
@@ -26,37 +28,44 @@ function run(title, command, args, env = {}) {
 
 function step(title, command, args, env) {
   if (run(title, command, args, env)) passed++
-  else failed++
+  else {
+    failed++
+    ending.push(`FAILED ${title}`)
+  }
 }
 
 /** Runs Vitest with the given Node and counts its tests; a run that dies without a report is one failure. */
 function tests(title, node, args = []) {
-  const report = join(scratch, `${title.replaceAll(/\W+/g, '-')}.json`)
+  const path = join(scratch, `${title.replaceAll(/\W+/g, '-')}.json`)
   const vitest = join('node_modules', 'vitest', 'vitest.mjs')
   const ok = run(
     title,
     node,
-    [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
+    // Hundreds of tests start processes of their own, on machines that others load: one more try, and it is told.
+    [vitest, 'run', '--retry=1', '--reporter=default', '--reporter=./scripts/report-tests.mjs', ...args],
     {
+      TEST_REPORT: path,
       // Child processes that tests start by name (`node`, `npx`) are of the same Node.
       PATH: `${join(process.cwd(), node, '..')}:${process.env.PATH}`,
     },
   )
-  if (!existsSync(report)) {
+  if (!existsSync(path)) {
     failed++
+    ending.push(`FAILED ${title}: no report was written`)
     return
   }
-  const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, 'utf8'))
-  passed += numPassedTests
-  failed += numFailedTests
-  // A file that fails to load has no failed test of its own.
-  const brokenFiles = testResults.filter(
-    (file) => file.status === 'failed' && !file.assertionResults.some((t) => t.status === 'failed'),
-  ).length
-  failed += brokenFiles
-  if (numPendingTests > 0)
-    console.log(`skipped: ${numPendingTests} (their servers or tools are not on this machine; CI has them)`)
-  if (!ok && numFailedTests + brokenFiles === 0) failed++
+  const report = JSON.parse(readFileSync(path, 'utf8'))
+  passed += report.passed
+  failed += report.failures.length
+  for (const { file, name, error } of report.failures)
+    ending.push(`FAILED ${file} > ${name}\n${error.split('\n').slice(0, 30).join('\n')}`)
+  for (const { file, name } of report.secondTry) ending.push(`passed only at the second try: ${file} > ${name}`)
+  if (report.skipped.length > 0)
+    ending.push(`skipped: ${report.skipped.length} (their servers or tools are not on this machine; CI has them)`)
+  if (!ok && report.failures.length === 0) {
+    failed++
+    ending.push(`FAILED ${title}: Vitest ended with an error`)
+  }
 }
 
 try {
@@ -82,5 +91,6 @@ try {
   rmSync(scratch, { recursive: true, force: true })
 }
 
+console.log(`\n${ending.join('\n')}`)
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
