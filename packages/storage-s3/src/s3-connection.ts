@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { LookupFunction } from 'node:net'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { BackupError, isBackupError, messageOf } from '@sqlite-backup/core'
-import { createHttpHandler } from './http-handler.ts'
+import { createHttpHandler, type HttpHandler } from './http-handler.ts'
 import type { Env } from './platform-env.ts'
 import { type CallFacts, isAnswer, toBackupError } from './s3-error.ts'
 import { addMiddleware } from './s3-middleware.ts'
@@ -11,9 +11,7 @@ import { invalid, type S3Settings } from './s3-options.ts'
 export type Sdk = typeof import('@aws-sdk/client-s3')
 
 /** What a call works with. */
-export interface Wire {
-  readonly client: S3Client
-  readonly sdk: Sdk
+export interface Wire extends Opened {
   /** Options of `client.send`. */
   readonly http: { readonly abortSignal?: AbortSignal }
 }
@@ -25,6 +23,11 @@ export interface S3Connection {
   close(): void
 }
 
+interface Opened {
+  readonly client: S3Client
+  readonly sdk: Sdk
+}
+
 /** What tests replace. */
 export interface Surroundings {
   readonly now: () => Date
@@ -34,22 +37,27 @@ export interface Surroundings {
 }
 
 export function createConnection(name: string, settings: S3Settings, surroundings: Surroundings): S3Connection {
-  let opened: Promise<{ readonly client: S3Client; readonly sdk: Sdk }> | undefined
+  let opened: Promise<Opened> | undefined
   let isClosed = false
   const refusedSince = new Map<string, string>()
+  const closed = () => new BackupError('CLOSED', `${name} is closed.`)
 
-  async function open() {
+  // Outlives the clients: one with new credentials goes on with the sockets of the one before.
+  let sockets: HttpHandler | undefined
+
+  async function open(): Promise<Opened> {
     const sdk = await import('@aws-sdk/client-s3')
-    return { sdk, client: createClient(sdk, settings, surroundings.lookup) }
+    if (isClosed) throw closed()
+    sockets ??= openSockets(settings, surroundings.lookup)
+    return { sdk, client: createClient(sdk, settings, sockets) }
   }
 
   return {
     async call(facts, run) {
-      if (isClosed) throw new BackupError('CLOSED', `${name} is closed.`)
+      if (isClosed) throw closed()
       const { operation, signal } = facts
-      const attempt = async () => {
-        opened ??= open()
-        const { client, sdk } = await opened
+      const attempt = async (current: Promise<Opened>) => {
+        const { client, sdk } = await current
         try {
           signal?.throwIfAborted()
           const result = await run({ client, sdk, http: signal === undefined ? {} : { abortSignal: signal } })
@@ -68,19 +76,20 @@ export function createConnection(name: string, settings: S3Settings, surrounding
           })
         }
       }
+      opened ??= open()
+      const current = opened
       try {
-        return await attempt()
+        return await attempt(current)
       } catch (error) {
         if (!isDoubtful(error, facts)) throw error
-        // Asks for credentials anew, which the SDK only does when they said themselves that they end.
-        if (isExpiry(error)) opened = undefined
-        return attempt()
+        // Asks for credentials anew, which the SDK only does when they said themselves that they end. Another call may have.
+        if (isExpiry(error) && opened === current) opened = open()
+        return attempt(opened)
       }
     },
     close() {
       isClosed = true
-      // Whoever called has been told if it could not even be opened.
-      opened?.then(({ client }) => client.destroy()).catch(() => {})
+      sockets?.destroy()
     },
   }
 }
@@ -108,8 +117,16 @@ const say = () => {}
 /** What is worth saying is thrown; by itself the SDK writes to the console of an app that is not ours. */
 const silent = { trace: say, debug: say, info: say, warn: say, error: say }
 
-function createClient(sdk: Sdk, settings: S3Settings, lookup: LookupFunction | undefined): S3Client {
-  const { endpoint, region, credentials, forcePathStyle, timeouts, caFile, preset } = settings
+function openSockets({ timeouts, caFile }: S3Settings, lookup: LookupFunction | undefined): HttpHandler {
+  return createHttpHandler({
+    timeouts,
+    ...(caFile !== undefined && { ca: readAuthority(caFile) }),
+    ...(lookup !== undefined && { lookup }),
+  })
+}
+
+function createClient(sdk: Sdk, settings: S3Settings, sockets: HttpHandler): S3Client {
+  const { endpoint, region, credentials, forcePathStyle, preset } = settings
   const client = new sdk.S3Client({
     ...(endpoint !== undefined && { endpoint }),
     ...(region !== undefined && { region }),
@@ -121,11 +138,7 @@ function createClient(sdk: Sdk, settings: S3Settings, lookup: LookupFunction | u
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     logger: silent,
-    requestHandler: createHttpHandler({
-      timeouts,
-      ...(caFile !== undefined && { ca: readAuthority(caFile) }),
-      ...(lookup !== undefined && { lookup }),
-    }),
+    requestHandler: sockets,
   })
   addMiddleware(client, preset.headers)
   return client

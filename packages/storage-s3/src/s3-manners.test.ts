@@ -189,6 +189,19 @@ describe.skipIf(!hasRgw())('a store with manners of its own', () => {
       code: 'STORAGE_DENIED',
       hint: expect.stringMatching(/ended/),
     })
+    await counting.close?.()
+  })
+
+  it('asking for credentials anew leaves no connection behind', async () => {
+    const before = proxy.connections()
+    await storage.list()
+    for (let i = 0; i < 5; i++) {
+      proxy.decide(first(1, () => true, xmlError(400, 'ExpiredToken')))
+      await storage.list()
+    }
+    expect(proxy.connections().made).toBe(before.made + 1)
+    await storage.close?.()
+    await vi.waitFor(() => expect(proxy.connections().open).toBe(before.open), { timeout: 20_000 })
   })
 
   it('a store that ignores ranges is not believed', async () => {

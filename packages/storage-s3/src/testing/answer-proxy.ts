@@ -11,6 +11,8 @@ export interface AnswerProxy {
   readonly endpoint: string
   /** Requests so far, like `PUT /backups/key`. */
   readonly requests: string[]
+  /** Connections made to it so far, and those still there. */
+  connections(): { readonly made: number; readonly open: number }
   decide(fate: (request: http.IncomingMessage) => Fate): void
   stop(): Promise<void>
 }
@@ -39,10 +41,18 @@ export async function startAnswerProxy(port: number): Promise<AnswerProxy> {
     upstream.on('error', () => request.socket.resetAndDestroy())
     request.pipe(upstream)
   })
+  let made = 0
+  let open = 0
+  server.on('connection', (socket) => {
+    made++
+    open++
+    socket.once('close', () => open--)
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    connections: () => ({ made, open }),
     decide(fate) {
       fateOf = fate
     },
