@@ -64,7 +64,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'restore/restore-reference',
     'verify/verify-after-backup',
   ],
-  stop: [...shared, 'backup/backup-database', 'storage', 'config'],
+  stop: [...shared, 'backup/backup-database', 'storage', 'config', 'stderr-logger'],
 }
 
 interface Import {

@@ -12,7 +12,7 @@ import { databaseOf, type EngineContext } from './context.ts'
 import { examine } from './doctor.ts'
 import type { BackupList, CloseOptions, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
 import { BackupError } from './errors.ts'
-import { createEventBus, type EventBus } from './events.ts'
+import { createEventBus, type EventBus, type Logger } from './events.ts'
 import { findBackup } from './find-backup.ts'
 import { guardMigration } from './guard/guard-migration.ts'
 import { createInUse } from './in-use.ts'
@@ -48,7 +48,9 @@ import { createWorkClient } from './work/client.ts'
  * @throws BackupError `CONFIG_INVALID`
  */
 export async function openBackup(config?: Config, options: OpenOptions = {}): Promise<SqliteBackup> {
-  const resolved = await resolveConfig({ config })
+  const found = await resolveConfig({ config })
+  const log = found.log ?? options.log
+  const resolved = log === undefined ? found : { ...found, log }
   return options.shared ? shareEngine(resolved, () => createEngine(resolved)) : createEngine(resolved)
 }
 
@@ -58,6 +60,8 @@ export interface OpenOptions {
    * again and again, and beside `@sqlite-backup/core/boot`. @default false
    */
   readonly shared?: boolean
+  /** Where warnings go when the config names no logger, like one in a file: the app's own, or `stderrLogger()`. @default nowhere */
+  readonly log?: Logger
 }
 
 export interface EngineOptions {
@@ -283,7 +287,8 @@ function createCalls(): Calls {
     refuse() {
       isClosed = true
     },
-    async finish(deadlineMs) {
+    async finish(leftMs) {
+      const deadlineMs = Math.max(0, leftMs)
       const timer = setTimeout(() => closing.abort(), deadlineMs)
       await within(Promise.allSettled([...running]), deadlineMs + ABORT_GRACE_MS)
       clearTimeout(timer)

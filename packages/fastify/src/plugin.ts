@@ -1,18 +1,17 @@
 import {
-  BackupError,
   type Config,
+  createClosing,
   createEngine,
   type Duration,
   type Logger,
   onStopSignal,
   parseDuration,
   type RestoreIfMissingOptions,
+  refuseUnknown,
   resolveConfig,
   type SqliteBackup,
   shareEngine,
   stderrLogger,
-  suggestName,
-  trackConnections,
 } from '@sqlite-backup/core'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
@@ -54,12 +53,9 @@ const known = ['config', 'backup', 'restore', 'onMissingBackup', 'migrate', 'sch
 /** Fastify passes on its own options of `register`. */
 const fastifys = ['prefix', 'logLevel', 'logSerializers', 'name']
 
-/** Parts of the time that closing may take: after the first no request is waited for, after the second no other plugin. */
-const CUT_CONNECTIONS_AFTER = 0.5
-const LAST_CALL_AFTER = 0.7
-
 const plugin: FastifyPluginAsync<SqliteBackupOptions> = async (app, options) => {
-  refuseUnknown(Object.keys(options))
+  const given = Object.keys(options).filter((key) => !fastifys.includes(key))
+  refuseUnknown('@sqlite-backup/fastify', given, known, 'What is in a config file goes under `config`.')
   app.register(
     untimed(async () => {
       const backup = await openAndPrepare(app, options)
@@ -131,48 +127,24 @@ function loggerOf({ log }: FastifyInstance): Logger {
 function attach(app: FastifyInstance, backup: SqliteBackup, options: SqliteBackupOptions): void {
   const { schedules = true, signals = true, close = {} } = options
   const deadlineMs = close.deadline === undefined ? backup.stopDeadlineMs : parseDuration(close.deadline)
-  const connections = trackConnections(app.server)
-  let listened = false
-  let closingSinceMs: number | undefined
-  let lastCall: NodeJS.Timeout | undefined
+  const closing = createClosing(app.server, backup, {
+    deadlineMs,
+    ...(close.backup === undefined ? {} : { backup: close.backup }),
+  })
   let stopListening = (): void => {}
   app.decorate('sqliteBackup', backup)
 
   // Not run by inject() and ready(): a test starts no schedules.
   app.addHook('onListen', async () => {
-    listened = true
     if (signals) stopListening = onStopSignal(() => app.close())
     if (schedules) await backup.start()
   })
 
-  const leftMs = (): number => deadlineMs - (performance.now() - (closingSinceMs ?? performance.now()))
-  // An app that never listened was a test, or did not get that far: what it left behind is not worth a backup.
-  const end = (): Promise<void> =>
-    backup.close({ backup: listened ? (close.backup ?? 'if-changed') : false, deadlineMs: Math.max(leftMs(), 500) })
-
-  app.addHook('preClose', async () => {
-    closingSinceMs = performance.now()
-    if (!listened) return
-    connections.drain(deadlineMs * CUT_CONNECTIONS_AFTER)
-    lastCall = setTimeout(() => void end(), deadlineMs * LAST_CALL_AFTER)
-  })
+  app.addHook('preClose', async () => closing.begin())
 
   // Registered first, it runs last: by then the app has closed its database.
   app.addHook('onClose', async () => {
-    clearTimeout(lastCall)
-    await end()
+    await closing.end()
     stopListening()
   })
-}
-
-/** @throws BackupError `USAGE` */
-function refuseUnknown(keys: readonly string[]): void {
-  const unknown = keys.find((key) => !known.includes(key) && !fastifys.includes(key))
-  if (unknown === undefined) return
-  const near = suggestName(unknown, known)
-  throw new BackupError(
-    'USAGE',
-    `Unknown option "${unknown}" of @sqlite-backup/fastify.${near === undefined ? '' : ` Did you mean "${near}"?`}`,
-    { hint: `It has: ${known.join(', ')}. What is in a config file goes under \`config\`.` },
-  )
 }

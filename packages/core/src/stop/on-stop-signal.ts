@@ -1,4 +1,6 @@
 import { constants } from 'node:os'
+import { messageOf } from '../errors.ts'
+import { stderrLogger } from '../stderr-logger.ts'
 
 export type StopSignal = 'SIGTERM' | 'SIGINT'
 
@@ -72,10 +74,17 @@ async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
   if (handlers.length === 0) return
   state.stoppedAtMs = performance.now()
   const run = (isLast: boolean) =>
-    Promise.allSettled(
+    Promise.all(
       handlers
         .filter(([, { last = false }]) => last === isLast)
-        .map(async ([handler]) => handler(signal, { appListens })),
+        .map(async ([handler]) => {
+          try {
+            await handler(signal, { appListens })
+          } catch (error) {
+            // Nobody else is left to hear it: the process ends.
+            stderrLogger().error({ signal }, `Not all could be closed on ${signal}: ${messageOf(error)}`)
+          }
+        }),
     )
   await run(false)
   await run(true)
