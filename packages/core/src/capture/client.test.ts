@@ -191,6 +191,37 @@ describe('when the capture process is killed', () => {
   })
 })
 
+describe('a capture process that always dies', () => {
+  async function dyingClient() {
+    const dir = tempDir()
+    const [entry, log] = [join(dir, 'entry.mjs'), join(dir, 'log')]
+    writeFileSync(entry, `import fs from 'node:fs'; fs.appendFileSync(${JSON.stringify(log)}, 'x'); process.exit(1)`)
+    const client = testClient({ entry: pathToFileURL(entry) })
+    // Now there is a back-off to wait for.
+    await expect(client.hello(undefined)).rejects.toMatchObject({ code: 'CAPTURE_DIED' })
+    return { client, starts: () => readFileSync(log, 'utf8').length }
+  }
+
+  test('is not started again for a client that is closed meanwhile', async () => {
+    const { client, starts } = await dyingClient()
+    const refused = expect(client.hello(undefined)).rejects.toMatchObject({ code: 'CLOSED' })
+    await client.close()
+    await refused
+    expect(starts()).toBe(1)
+  })
+
+  test('is not started again for a call that is aborted meanwhile', async () => {
+    const { client, starts } = await dyingClient()
+    const controller = new AbortController()
+    const refused = expect(client.hello(undefined, { signal: controller.signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+    })
+    controller.abort()
+    await refused
+    expect(starts()).toBe(1)
+  })
+})
+
 describe('an aborted backup', () => {
   test('ends soon, says so, and leaves neither a body nor a pin', async () => {
     const path = join(tempDir(), 'app.db')

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BackupError, isBackupError } from '../errors.ts'
 import { processEntry } from '../rpc/entry.ts'
 import type { EventOf } from '../rpc/messages.ts'
-import { type CallControl, type Child, spawnChild } from '../rpc/spawn-child.ts'
+import { aborted, type CallControl, type Child, spawnChild } from '../rpc/spawn-child.ts'
 import type { CaptureMethods } from './protocol.ts'
 
 type Call<M extends keyof CaptureMethods> = (
@@ -52,7 +52,7 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
   let child: Child<CaptureMethods> | undefined
   let pending = 0
   let backOffMs = 0
-  let isClosed = false
+  const closing = new AbortController()
   let lingering: NodeJS.Timeout | undefined
   // A lock lives in the process that took it: that one must stay, and when it dies the lock is gone.
   const locks = new Map<string, Child<CaptureMethods>>()
@@ -95,12 +95,12 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
     params: CaptureMethods[M]['params'],
     control: CallControl<EventOf<CaptureMethods, M>> = {},
   ): Promise<CaptureMethods[M]['result']> => {
-    if (isClosed) throw new BackupError('CLOSED', 'The engine is closed.')
+    if (closing.signal.aborted) throw closed()
     if (process.platform === 'win32') throw unsupported()
     clearTimeout(lingering)
     pending += 1
     try {
-      if (child === undefined && backOffMs > 0) await delay(backOffMs)
+      if (child === undefined && backOffMs > 0) await backOff(control.signal)
       const current = child ?? start()
       const result = await current.call(method, params, control)
       track(method, params, current)
@@ -108,6 +108,16 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
     } finally {
       pending -= 1
       linger()
+    }
+  }
+
+  const backOff = async (signal: AbortSignal | undefined): Promise<void> => {
+    const ended = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal])
+    try {
+      await delay(backOffMs, undefined, { signal: ended })
+    } catch (error) {
+      if (closing.signal.aborted) throw closed()
+      throw signal?.aborted ? aborted(signal) : error
     }
   }
 
@@ -137,7 +147,7 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
     publish: (params, control) => call('publish', params, control),
     recoverPublish: (params, control) => call('recoverPublish', params, control),
     async close() {
-      isClosed = true
+      closing.abort()
       clearTimeout(lingering)
       await letGo()
     },
@@ -154,6 +164,10 @@ const environment = {
   default: { MALLOC_ARENA_MAX: '2' },
   small: { MALLOC_ARENA_MAX: '1' },
 } as const
+
+function closed(): BackupError {
+  return new BackupError('CLOSED', 'The engine is closed.')
+}
 
 function unsupported(): BackupError {
   return new BackupError('UNSUPPORTED_PLATFORM', 'sqlite-backup does not run on Windows.', {
