@@ -14,7 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rpc: [],
   storage: ['spool/durable', 'spool/space'],
   codec: [],
-  spool: ['storage/storage'],
+  spool: ['storage/storage', 'wal/result-code'],
   catalog: ['storage', 'codec', 'verify/record'],
   config: ['storage', 'codec', 'catalog', 'spool'],
   capture: ['wal', 'codec', 'spool', 'rpc', 'catalog/manifest'],
@@ -109,9 +109,11 @@ test('no room imports from a room above it', () => {
   expect(wrong).toEqual([])
 })
 
-test('only the capture and work processes load SQLite', () => {
-  const users = imports.filter(({ to }) => to === 'node:sqlite').map(({ from }) => roomOf(from))
+test('only the capture and work processes load SQLite, and whoever takes a lock of the spool', () => {
+  const users = imports.filter(({ to, typeOnly }) => to === 'node:sqlite' && !typeOnly).map(({ from }) => roomOf(from))
   expect([...new Set(users)].sort()).toEqual(['capture', 'work'])
+  const lazily = [...sources].filter((file) => /getBuiltinModule/.test(readFileSync(join(src, file), 'utf8')))
+  expect(lazily).toEqual(['spool/lock-folder.ts'])
 })
 
 test('the engine reaches the child processes only through their clients and protocols', () => {

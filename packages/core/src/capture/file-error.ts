@@ -17,12 +17,6 @@ export function fileError(error: unknown, path: string): BackupError {
   return new BackupError('DATABASE_UNREADABLE', `${path} cannot be read: ${messageOf(error)}`, { hint, cause: error })
 }
 
-/** Another connection holds a lock; trying again may help. */
-export function isBusy(error: unknown): boolean {
-  const code = sqliteCode(error)
-  return code === SQLITE.BUSY || code === SQLITE.LOCKED || code === SQLITE.PROTOCOL
-}
-
 /** What SQLite said about a live database, as our error. */
 export function sqliteError(error: unknown, path: string): BackupError {
   if (isBackupError(error)) return error

@@ -1,8 +1,8 @@
 // The capture process: the only one that opens a live database. Started by client.ts.
 import { type HandlerContext, type Handlers, serve } from '../rpc/serve.ts'
+import { type FolderLock, lockFolder } from '../spool/lock-folder.ts'
 import { captureBackup } from './backup.ts'
 import { inspect } from './inspect.ts'
-import { createSpoolLocks } from './lock.ts'
 import type { CaptureMethods } from './protocol.ts'
 import { publish } from './publish.ts'
 import { recoverPublish } from './publish-intent.ts'
@@ -10,7 +10,8 @@ import { runtimeProblem, sqliteVersion } from './runtime.ts'
 
 const sqlite = sqliteVersion()
 const problem = runtimeProblem(process.platform, sqlite)
-const locks = createSpoolLocks()
+const locks = new Map<string, FolderLock>()
+const LOCKED = 'Another backup or restore of this database is running.'
 const running = new Set<Promise<unknown>>()
 
 // A parent that is gone aborts the calls; they remove their half-written files before this process leaves.
@@ -32,11 +33,12 @@ const checked =
 const handlers: Handlers<CaptureMethods> = {
   hello: checked(() => ({ sqlite, node: process.versions.node, pid: process.pid })),
   lock: checked(async ({ spoolDir, waitMs }, { signal }) => {
-    await locks.lock(spoolDir, waitMs, signal)
+    locks.set(spoolDir, await lockFolder(spoolDir, { waitMs, signal, busy: LOCKED }))
     return undefined
   }),
   unlock: checked(({ spoolDir }) => {
-    locks.unlock(spoolDir)
+    locks.get(spoolDir)?.release()
+    locks.delete(spoolDir)
     return undefined
   }),
   inspect: checked(({ path }, { signal }) => inspect(path, signal)),

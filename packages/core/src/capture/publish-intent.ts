@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { BackupError } from '../errors.ts'
 import { fsyncDir, writeDurably } from '../spool/durable.ts'
-import { isBusy, sqliteError } from './file-error.ts'
+import { isBusy } from '../wal/result-code.ts'
+import { sqliteError } from './file-error.ts'
 import { attachLive } from './live-database.ts'
 
 /** Written before a publish does what SQLite alone would not repair after a crash. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isBusy, sqliteError } from './file-error.ts'
+import { isBusy } from '../wal/result-code.ts'
+import { sqliteError } from './file-error.ts'
 
 const BUSY_WAIT_MS = 5_000
 

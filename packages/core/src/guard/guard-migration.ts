@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
 import { makeDirDurably } from '../spool/durable.ts'
+import { lockFolder } from '../spool/lock-folder.ts'
 import { writeMigrationTags } from '../spool/migration-tags.ts'
 import { openSpool } from '../spool/spool.ts'
 import { backUpBefore } from './back-up-before.ts'
@@ -69,11 +70,16 @@ export async function guardMigration<T>(
     },
   }
   await makeDirDurably(dir)
-  await context.capture.lock({ spoolDir: dir, waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS }, { signal })
+  // In this process and in no child: it must not end before the migrator does, which may block us for minutes.
+  const lock = await lockFolder(dir, {
+    waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+    signal,
+    busy: `Another process migrates ${database.name}.`,
+  })
   try {
     return await migrateLocked(guarded)
   } finally {
-    await context.capture.unlock({ spoolDir: dir })
+    lock.release()
   }
 }
 

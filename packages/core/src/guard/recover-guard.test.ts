@@ -35,7 +35,7 @@ function setUp(): Place {
 /** Runs the app in a process of its own; what it says, or how it was killed. */
 async function runApp(
   { path, storage }: Place,
-  options: Pick<AppOptions, 'migration' | 'killAt'>,
+  options: Pick<AppOptions, 'migration' | 'killAt' | 'lockWaitMs'>,
 ): Promise<{ signal?: string; said?: unknown }> {
   const args = ['--disable-warning=ExperimentalWarning', script, JSON.stringify({ path, storage, ...options })]
   try {

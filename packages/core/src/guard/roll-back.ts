@@ -4,9 +4,10 @@ import { catalogKey, parseCatalogKey } from '../catalog/keys.ts'
 import type { EngineContext } from '../context.ts'
 import type { RestoreResult } from '../engine-api.ts'
 import { BackupError, messageOf } from '../errors.ts'
-import { restoreFound } from '../restore/restore-reference.ts'
+import { type RestoreFoundOptions, restoreFound } from '../restore/restore-reference.ts'
 import { type GuardIntent, writeIntent } from './intent.ts'
 import { removeOldCopies } from './leftovers.ts'
+import { onceMore } from './once-more.ts'
 
 export interface RollBack {
   readonly intent: GuardIntent
@@ -33,20 +34,16 @@ export async function rollBack(
   if (entry === undefined || from === undefined) throw new BackupError('INTERNAL', 'The backup of before has no place.')
   await writeIntent(dir, { ...intent, phase: 'rolling-back' })
   try {
-    return await restoreFound(
-      context,
-      { ...from, value: { entry, manifest } },
-      {
-        database: intent.database,
-        // It is what was there an hour or a second ago, damaged or not.
-        acceptDamaged: true,
-        acceptOtherEnvironment: true,
-        image: intent.image,
-        ...(actor === undefined ? {} : { actor }),
-        ...(keepsLocally ? { keepSafetyCopy: keepLocally(context, dir) } : {}),
-      },
-      signal,
-    )
+    const options: RestoreFoundOptions = {
+      database: intent.database,
+      // It is what was there an hour or a second ago, damaged or not.
+      acceptDamaged: true,
+      acceptOtherEnvironment: true,
+      image: intent.image,
+      ...(actor === undefined ? {} : { actor }),
+      ...(keepsLocally ? { keepSafetyCopy: keepLocally(context, dir) } : {}),
+    }
+    return await onceMore(() => restoreFound(context, { ...from, value: { entry, manifest } }, options, signal))
   } catch (error) {
     throw new BackupError(
       'MIGRATION_NOT_ROLLED_BACK',

@@ -6,6 +6,7 @@ import type { RawImage } from '../backup/run-backup.ts'
 import type { ResolvedDatabase } from '../config/config.ts'
 import { type EngineContext, reserveBytesOf } from '../context.ts'
 import type { ImageSurvey } from '../work/protocol.ts'
+import { onceMore } from './once-more.ts'
 
 export interface TakenImage extends RawImage {
   readonly sizeBytes: number
@@ -45,8 +46,18 @@ export async function removeImage({ path }: RawImage): Promise<void> {
   for (const suffix of ['', '-wal', '-shm']) await rm(`${path}${suffix}`, { force: true })
 }
 
-/** What a migration finds, or has made. */
-export async function surveyNow(
+/** What a migration has made. */
+export function surveyNow(
+  context: EngineContext,
+  database: ResolvedDatabase,
+  dir: string,
+  bookkeeping: readonly string[],
+  signal: AbortSignal,
+): Promise<{ readonly survey: ImageSurvey; readonly blockedMs: number }> {
+  return onceMore(() => surveyImage(context, database, dir, bookkeeping, signal))
+}
+
+async function surveyImage(
   context: EngineContext,
   database: ResolvedDatabase,
   dir: string,

@@ -12,6 +12,7 @@ export interface AppOptions {
   readonly migration: 'good' | 'lossy'
   /** Where it kills itself; `half`: between two statements of the migration. */
   readonly killAt?: EventName | 'half' | 'migrated'
+  readonly lockWaitMs?: number
 }
 
 /** The migration is booked in a table of its own, so that it is pending until it is applied. */
@@ -35,7 +36,7 @@ export function migrationOf(db: Database.Database, migration: AppOptions['migrat
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const { path, storage, migration, killAt }: AppOptions = JSON.parse(process.argv[2] ?? '')
+  const { path, storage, migration, killAt, lockWaitMs = 60_000 }: AppOptions = JSON.parse(process.argv[2] ?? '')
   const die = (step: string): void => {
     if (step === killAt) process.kill(process.pid, 'SIGKILL')
   }
@@ -48,7 +49,7 @@ if (process.argv[1] === import.meta.filename) {
   engine.onAny(die)
   const { migrate, options } = migrationOf(db, migration, die)
   try {
-    const { outcome, applied } = await engine.guard('app', migrate, options)
+    const { outcome, applied } = await engine.guard('app', migrate, { ...options, lockWaitMs })
     process.stdout.write(JSON.stringify({ outcome, applied }))
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : String(error)
