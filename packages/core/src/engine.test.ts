@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -298,6 +298,29 @@ test('a file that a restore may overwrite is kept beside it', async () => {
   expect(rowsIn(output)).toBe(count(db))
   expect(again.warnings).toEqual([`What was there before is kept as ${output}.before-${id}.`])
   expect(rowsIn(`${output}.before-${id}`)).toBe(9)
+
+  // Once more: what was kept the first time is not replaced by what is kept now.
+  await engine.restore('latest', { output, overwrite: true })
+  expect(rowsIn(`${output}.before-${id}`)).toBe(9)
+  expect(rowsIn(`${output}.before-${id}-2`)).toBe(count(db))
+})
+
+test('what a killed restore replaced becomes a backup with the next one', async () => {
+  const { dir, db, engine } = await setUp()
+  await engine.backup('app')
+  add(db, 3)
+  const left = join(dir, '.sqlite-backup', 'app.db', 'pre-restore-0123456789ab.db')
+  await db.backup(left)
+  expect((await engine.backup('app')).warnings).toEqual([]) // Perhaps somebody is at work on it.
+  const twoHoursAgo = Date.now() / 1000 - 7200
+  utimesSync(left, twoHoursAgo, twoHoursAgo)
+  const { warnings } = await engine.backup('app')
+  expect(existsSync(left)).toBe(false)
+  const { items } = await engine.list('app', { tier: 'pre-restore' })
+  expect(items).toHaveLength(1)
+  expect(warnings).toEqual([expect.stringContaining(items[0]?.id ?? 'an id')])
+  await engine.restore(items[0]?.id ?? '', { output: join(dir, 'copy.db') })
+  expect(rowsIn(join(dir, 'copy.db'))).toBe(8)
 })
 
 test('latest is the newest of all storages, not of the first that answers', async () => {

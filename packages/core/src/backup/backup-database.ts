@@ -17,6 +17,7 @@ import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
 import { checkLineage } from './check-lineage.ts'
 import { type RunBackup, type RunBackupEvent, requireDatabase, runBackup } from './run-backup.ts'
+import { storeLeftCopies } from './store-left-copies.ts'
 import { storePending } from './store-pending.ts'
 
 const DEFAULT_LOCK_WAIT_MS = 60_000
@@ -118,7 +119,7 @@ export async function backupDatabase(
   async function bringAway(spoolDir: string): Promise<readonly string[]> {
     try {
       await storePending(spoolDir, { storages: context.storages, signal })
-      return []
+      return await storeLeftCopies(context, { database: database.name, spoolDir }, signal)
     } catch (error) {
       return [`What waits in the spool could not be stored: ${messageOf(error)}`]
     }

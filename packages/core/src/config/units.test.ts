@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, expectTypeOf, test } from 'vitest'
-import { type Duration, parseDuration, parseSize, type Size } from './units.ts'
+import { type Duration, formatSize, parseDuration, parseSize, type Size } from './units.ts'
 
 test.each([
   ['0ms', 0],
@@ -53,6 +53,16 @@ test.each([
 test.each(['64', '64mb', '64M', '64Mb', '-1B', '5s'])('%j is no size', (text) => {
   expect(() => parseSize(text)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
 })
+
+test.each([
+  [0, '0 B'],
+  [999, '999 B'],
+  [4096, '4.1 KB'],
+  [64e6, '64 MB'],
+  [999_600, '1 MB'],
+  [3.25e12, '3.3 TB'],
+  [8e15, '8000 TB'],
+])('%i bytes are shown as %s', (bytes, text) => expect(formatSize(bytes)).toBe(text))
 
 test('whole numbers of any unit are exact', () => {
   fc.assert(

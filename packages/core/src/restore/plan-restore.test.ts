@@ -62,8 +62,8 @@ describe('planRestore', () => {
       target: '/data/app.db',
     })
     expect(plan().notes).toEqual([
-      'The backup is 5 hours old: what was written to /data/app.db since then will be gone from it.',
-      'What is there now (80.0 MB) is copied first and kept as a backup of tier pre-restore.',
+      'The backup was made 5 hours ago: what was written to /data/app.db since then will be gone from it.',
+      'What is there now (80 MB) is copied first and kept as a backup of tier pre-restore.',
       'Apps may stay connected: readers keep what they see, writers wait for about 1 s.',
     ])
     expect(plan().refusal).toBeUndefined()
@@ -92,7 +92,7 @@ describe('planRestore', () => {
     expect(plan({ spoolVolume: { ...elsewhere, freeBytes: elsewhere.freeBytes - 1 } }).refusal).toMatchObject({
       code: 'SPOOL_NO_SPACE',
       message:
-        'The volume of the spool has 144 MB free. The restore needs 80.0 MB, and 64.0 MB must stay free for the app.',
+        'The volume of the spool has 144 MB free. The restore needs 80 MB, and 64 MB must stay free for the app.',
     })
   })
 
@@ -112,9 +112,7 @@ describe('planRestore', () => {
     )
     const overwritten = plan({ mode: 'new-file', overwrite: true })
     expect(overwritten).toMatchObject({ how: 'online', keepsSafetyCopy: true })
-    expect(overwritten.notes[0]).toBe(
-      'The database in /data/app.db (80.0 MB) is replaced. A copy of it stays beside it.',
-    )
+    expect(overwritten.notes[0]).toBe('The database in /data/app.db (80 MB) is replaced. A copy of it stays beside it.')
   })
 
   it('says what happens to a file that is no database', () => {

@@ -1,5 +1,6 @@
 import type { Inspection } from '../capture/protocol.ts'
 import type { Manifest } from '../catalog/manifest.ts'
+import { formatSize } from '../config/units.ts'
 import type { RestorePlan } from '../engine-api.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -110,7 +111,7 @@ function noSpace(
 ): DecidedRestore['refusal'] {
   return {
     code: 'SPOOL_NO_SPACE',
-    message: `${what} has ${formatBytes(freeBytes)} free. The restore needs ${formatBytes(needsBytes)}, and ${formatBytes(reserveBytes)} must stay free for the app.`,
+    message: `${what} has ${formatSize(freeBytes)} free. The restore needs ${formatSize(needsBytes)}, and ${formatSize(reserveBytes)} must stay free for the app.`,
     hint: 'Nothing was changed. Free some space, or restore to a file on another volume with --output.',
   }
 }
@@ -120,14 +121,16 @@ function notesOf(facts: RestoreFacts, how: RestorePlan['how'], keepsSafetyCopy: 
   const notes: string[] = []
   const ageMs = now.getTime() - Date.parse(manifest.created)
   if (mode === 'in-place' && found.state === 'database') {
-    notes.push(`The backup is ${formatAge(ageMs)} old: what was written to ${target} since then will be gone from it.`)
+    notes.push(
+      `The backup was made ${formatAge(ageMs)}: what was written to ${target} since then will be gone from it.`,
+    )
     if (keepsSafetyCopy)
       notes.push(
-        `What is there now (${formatBytes(found.sizeBytes)}) is copied first and kept as a backup of tier pre-restore.`,
+        `What is there now (${formatSize(found.sizeBytes)}) is copied first and kept as a backup of tier pre-restore.`,
       )
   }
   if (mode === 'new-file' && found.state === 'database' && facts.overwrite) {
-    notes.push(`The database in ${target} (${formatBytes(found.sizeBytes)}) is replaced. A copy of it stays beside it.`)
+    notes.push(`The database in ${target} (${formatSize(found.sizeBytes)}) is replaced. A copy of it stays beside it.`)
   }
   if (how === 'online' && found.state === 'database') {
     const seconds = Math.ceil((manifest.plain.sizeBytes + found.sizeBytes) / ONLINE_BYTES_PER_MS / 1000)
@@ -150,16 +153,10 @@ function notesOf(facts: RestoreFacts, how: RestorePlan['how'], keepsSafetyCopy: 
   return notes
 }
 
-function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'] as const
-  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3))
-  const value = bytes / 1000 ** power
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
-}
-
 function formatAge(ms: number): string {
-  const minutes = Math.max(0, Math.round(ms / 60_000))
-  if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`
+  const minutes = Math.round(ms / 60_000)
+  if (minutes < 1) return 'just now'
+  if (minutes < 120) return minutes === 1 ? '1 minute ago' : `${minutes} minutes ago`
   const hours = Math.round(minutes / 60)
-  return hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`
+  return hours < 48 ? `${hours} hours ago` : `${Math.round(hours / 24)} days ago`
 }

@@ -104,6 +104,30 @@ describe('with a database that is there', () => {
   })
 })
 
+describe('after a restore that was killed once its safety copy was complete', () => {
+  let safetyCopy: string
+  beforeEach(() => {
+    const { spoolDir } = options()
+    mkdirSync(spoolDir, { recursive: true })
+    safetyCopy = join(spoolDir, 'pre-restore-0123456789ab.db')
+    make(safetyCopy, 'replaced').close()
+    const files = { temp: join(dir, 'data', '.app.db.0123456789ab.tmp'), safetyCopy }
+    writeFileSync(join(spoolDir, 'restore.json'), JSON.stringify(files))
+  })
+
+  it.each(['present', 'restored'] as const)(
+    'with a database that is %s says where the copy is, and keeps it',
+    async (outcome) => {
+      if (outcome === 'present') make(target, 'live').close()
+      await store('backed up', '2026-11-20T03:00:00Z')
+      const result = await restoreIfMissing(options())
+      expect(result).toMatchObject({ outcome, warnings: [expect.stringContaining(safetyCopy)] })
+      expect(label()).toBe(outcome === 'present' ? 'live' : 'backed up')
+      expect(existsSync(safetyCopy)).toBe(true)
+    },
+  )
+})
+
 describe.each(['missing', 'empty'])('with a database that is %s', (state) => {
   beforeEach(() => {
     if (state === 'missing') return

@@ -8,6 +8,7 @@ import { readManifest } from '../catalog/read-manifest.ts'
 import { BackupError, type ErrorCode, isBackupError, messageOf } from '../errors.ts'
 import { makeDirDurably } from '../spool/durable.ts'
 import type { CallOptions } from '../storage/storage.ts'
+import { expireKept } from './expire-kept.ts'
 import { hasInterruptedRestore, recoverRestore } from './leftovers.ts'
 import { type RestoreDatabase, type RestoredDatabase, restoreDatabase } from './restore-database.ts'
 
@@ -20,6 +21,8 @@ export interface RestoreIfMissing
   /** The database's name in the storages. */
   readonly database: string
   readonly storages: readonly NamedStorage[]
+  /** Files that stay whatever their name: all databases of the configuration. */
+  readonly spare?: readonly string[]
   /** When every storage answered and none has a backup. @default 'start-empty' */
   readonly onMissingBackup?: 'start-empty' | 'fail'
   /** How long to wait for another process that restores, in ms. @default 600000 */
@@ -44,6 +47,13 @@ const MAX_TRIED = 10
  * throws; `BACKUP_NOT_FOUND` with `onMissingBackup: 'fail'`; `RESTORE_DAMAGED` when none of the newest passes; `LOCKED`
  */
 export async function restoreIfMissing(options: RestoreIfMissing): Promise<IfMissingResult> {
+  const { target, spare = [], now = () => new Date() } = options
+  const result = await bringBack(options)
+  const expired = await expireKept({ target, spare, nowMs: now().getTime() })
+  return { ...result, warnings: [...result.warnings, ...expired] }
+}
+
+async function bringBack(options: RestoreIfMissing): Promise<IfMissingResult> {
   const { capture, target, spoolDir, lockWaitMs = 600_000, signal } = options
   if (!(await hasInterruptedRestore(spoolDir)) && (await isPresent(options))) return present
   if (options.storages.length === 0) {
@@ -55,9 +65,12 @@ export async function restoreIfMissing(options: RestoreIfMissing): Promise<IfMis
   await makeDirDurably(spoolDir)
   await capture.lock({ spoolDir, waitMs: lockWaitMs }, { signal })
   try {
-    await recoverRestore(capture, spoolDir, { signal })
-    if (await isPresent(options)) return present
-    return await restoreNewest(options)
+    // What it replaced stays where it is: to make it a backup takes time, and the app is waiting.
+    const { safetyCopy } = await recoverRestore(capture, spoolDir, { signal })
+    const result = (await isPresent(options)) ? present : await restoreNewest(options)
+    if (safetyCopy === undefined) return result
+    const kept = `A restore was interrupted. What it replaced is kept as ${safetyCopy}; the next backup takes it along.`
+    return { ...result, warnings: [kept, ...result.warnings] }
   } finally {
     await capture.unlock({ spoolDir })
   }
@@ -87,7 +100,8 @@ async function restoreNewest(options: RestoreIfMissing): Promise<IfMissingResult
   for (const candidate of candidates) {
     try {
       const restored = await restoreCandidate(options, candidate)
-      return { outcome: 'restored', restored, warnings: [...warnings, ...failures, ...restored.warnings] }
+      const inTheWay = restored.setAside.map((file) => `${file} was in the way and has been kept under this name.`)
+      return { outcome: 'restored', restored, warnings: [...warnings, ...failures, ...restored.warnings, ...inTheWay] }
     } catch (error) {
       if (isBackupError(error, 'RESTORE_TARGET_EXISTS')) return present
       const { id } = candidate.entry

@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises'
+import { lstat, rename } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { backupDatabase } from '../backup/backup-database.ts'
 import { storeSafetyCopy } from '../backup/store-safety-copy.ts'
@@ -13,6 +13,7 @@ import { findBackup } from '../find-backup.ts'
 import { throttled } from '../progress.ts'
 import { defaultSpoolDir, openSpool, temporarySpoolDir } from '../spool/spool.ts'
 import { readSpoolState, type SpoolState } from '../spool/state.ts'
+import { expireKept } from './expire-kept.ts'
 import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
 import { forgetRestoreFiles, recoverRestore } from './leftovers.ts'
 import { planRestore } from './plan-restore.ts'
@@ -84,8 +85,7 @@ export async function restoreFound(
     ): Promise<void> => {
       if (mode === 'new-file') {
         // Nothing says which database that was, so it is no backup of ours: it stays beside the file, by its own name.
-        const kept = `${target}.before-${id}`
-        await rename(path, kept)
+        const kept = await keepBeside(path, `${target}.before-${id}`)
         await forgetRestoreFiles(spoolDir)
         warnings.push(`What was there before is kept as ${kept}.`)
         return
@@ -133,6 +133,8 @@ export async function restoreFound(
       )
     }
     const { check: _check, safetyCopy: _copy, setAside, ...result } = restored
+    const spare = config.databases.map(({ path }) => path)
+    warnings.push(...(await expireKept({ target: result.target, spare, nowMs: context.now().getTime() })))
     for (const file of setAside) warnings.push(`${file} was in the way and has been kept under this name.`)
     bus.emit('restore.succeeded', {
       ...event(),
@@ -155,6 +157,20 @@ export async function restoreFound(
       return await task()
     } finally {
       await capture.unlock({ spoolDir })
+    }
+  }
+}
+
+/** Gives a file a name that is still free: `name`, else `name-2`, `name-3` … */
+async function keepBeside(path: string, name: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const kept = number === 1 ? name : `${name}-${number}`
+    try {
+      await lstat(kept)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      await rename(path, kept)
+      return kept
     }
   }
 }

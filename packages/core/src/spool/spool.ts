@@ -15,7 +15,7 @@ export interface SpoolLocation {
 
 const STALE_AFTER_MS = 24 * 3600_000
 /** Half-written bodies, raw copies and temporary files: what a killed process leaves. */
-const LEFT_BEHIND = /\.(body|raw|tmp)$/
+const LEFT_BEHIND = /\.(body|raw|tmp|draft)$/
 
 /** The spool of a database unless configured: `.sqlite-backup/<file>` beside it. */
 export function defaultSpoolDir(path: string): string {

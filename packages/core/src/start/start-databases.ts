@@ -114,6 +114,7 @@ async function restoreMissing(
   const { outcome, restored, warnings } = await restoreIfMissing({
     database: name,
     target: path,
+    spare: config.databases.map((each) => each.path),
     spoolDir,
     storages,
     onMissingBackup,
