@@ -4,6 +4,7 @@ import type { ResolvedDatabase } from './config/config.ts'
 import type { EngineContext } from './context.ts'
 import type { Finding } from './engine-api.ts'
 import { isBackupError, messageOf } from './errors.ts'
+import { examineGuard } from './guard/examine-guard.ts'
 import { isOffsite, readStatus } from './status.ts'
 import { bytesBody, readObject, type Storage } from './storage/storage.ts'
 
@@ -18,7 +19,9 @@ export async function examine(context: EngineContext, signal: AbortSignal): Prom
     findings.push(nothing('DATABASES', 'No database is configured.', 'Add one under `databases`.'))
   if (config.storages.length === 0)
     findings.push(nothing('STORAGES', 'No storage is configured.', 'Add one under `storages`.'))
-  for (const database of config.databases) findings.push(await examineDatabase(context, database, signal))
+  for (const database of config.databases) {
+    findings.push(await examineDatabase(context, database, signal), ...(await examineGuard(context, database, signal)))
+  }
   for (const { name, storage } of context.storages)
     findings.push(...(await examineStorage(context, name, storage, signal)))
   if (config.databases.length > 0 && config.storages.length > 0) {

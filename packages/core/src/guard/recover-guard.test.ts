@@ -59,6 +59,13 @@ async function startAgain({ path, storage, db }: Place, migration: AppOptions['m
   return { ended, warnings: warnings.join('\n'), tiers }
 }
 
+/** What doctor finds about it, which changes nothing. */
+async function findings({ path, storage }: Place): Promise<readonly string[]> {
+  await using engine = await openBackup({ databases: { app: path }, storages: { disk: filesystem({ dir: storage }) } })
+  const found = (await engine.doctor()).filter(({ code }) => code.startsWith('MIGRATION'))
+  return found.map(({ level, message }) => `${level}: ${message}`)
+}
+
 const posts = ({ db }: Place): unknown => db.prepare('SELECT count(*) FROM posts').pluck().get()
 const hasExtra = ({ db }: Place): boolean =>
   db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'extra'").get() !== undefined
@@ -78,6 +85,11 @@ describe('killed', () => {
     const place = setUp()
     expect(await runApp(place, { migration: 'good', killAt: 'migration.started' })).toEqual({ signal: 'SIGKILL' })
     expect(existsSync(place.intent)).toBe(true)
+    expect(await findings(place)).toEqual([
+      expect.stringMatching(
+        /^warning: .* \(0001\) was interrupted\. The database is as it was before, and .* goes on\.$/,
+      ),
+    ])
     expect(await startAgain(place, 'good')).toEqual({
       ended: 'kept',
       warnings: expect.stringContaining('The database is as it was before.'),
@@ -90,6 +102,11 @@ describe('killed', () => {
     const place = setUp()
     expect(await runApp(place, { migration: 'good', killAt: 'half' })).toEqual({ signal: 'SIGKILL' })
     expect(hasExtra(place)).toBe(true)
+    expect(await findings(place)).toEqual([
+      expect.stringMatching(
+        /Nothing is lost\. .* keeps it when all of it was applied; otherwise it rolls it back to \S+\.$/,
+      ),
+    ])
     const { ended, warnings } = await startAgain(place, 'good')
     expect(ended).toBe('kept')
     expect(warnings).toMatch(/is rolled back to \S+\. Nobody knows whether all of it was applied\./)
@@ -111,6 +128,9 @@ describe('killed', () => {
     async (killAt) => {
       const place = setUp()
       expect(await runApp(place, { migration: 'lossy', killAt })).toEqual({ signal: 'SIGKILL' })
+      const [found] = await findings(place)
+      if (killAt === 'migrated') expect(found).toMatch(/rolls it back to \S+: posts lost all of its 3 rows\.$/)
+      else expect(found).toContain('was interrupted while it was rolled back.')
       const { ended, warnings } = await startAgain(place, 'lossy')
       // Undone, tried again, undone again.
       expect(ended).toBe('MIGRATION_ROLLED_BACK')
@@ -124,6 +144,7 @@ describe('killed', () => {
     place.db.exec('CREATE TABLE orders(id); INSERT INTO orders VALUES (1)')
     await runApp(place, { migration: 'lossy', killAt: 'migrated' })
     place.db.exec('INSERT INTO orders VALUES (2)')
+    expect((await findings(place)).join()).toMatch(/others have written since, so a person has to decide/)
     expect((await startAgain(place, 'lossy')).ended).toBe('MIGRATION_INTERRUPTED')
     expect(posts(place)).toBe(0)
 
@@ -135,6 +156,7 @@ describe('killed', () => {
     const kept = await engine.guard('app', () => {}, { ...options, interrupted: 'keep' })
     expect(kept).toMatchObject({ outcome: 'nothing-pending', warnings: [expect.stringContaining('is kept as it is')] })
     expect([posts(place), existsSync(place.intent)]).toEqual([0, false])
+    expect(await findings(place)).toEqual([])
   })
 })
 

@@ -31,7 +31,7 @@ export async function recoverGuard(
     await removeImages(dir)
     return { warnings: [] }
   }
-  const what = `The migration of ${database.name} that began at ${intent.startedAt} (${intent.pending.join(', ') || 'of a command'})`
+  const what = describeIntent(intent)
   const decision = await decide(context, database, dir, intent, options, signal)
   if (options.interrupted === 'keep' && decision.verdict !== 'untouched') {
     await forget(dir, intent)
@@ -63,6 +63,11 @@ export async function recoverGuard(
         hint: `Others have written since, so going back is for you to decide. Back: \`sqlite-backup restore ${intent.manifest.id} --db ${database.name}\` (what is there now is backed up first). Keep it: \`interrupted: 'keep'\`, or remove ${intentFile(dir)}.`,
       })
   }
+}
+
+/** Which migration it was. */
+export function describeIntent({ database, startedAt, pending }: GuardIntent): string {
+  return `The migration of ${database} that began at ${startedAt} (${pending.join(', ') || 'of a command'})`
 }
 
 async function decide(
