@@ -8,6 +8,8 @@ export interface PruneState {
   readonly policy: RetentionPolicy
   readonly announcedAt: Date
   readonly deletesFrom: Date
+  /** What was announced before this. */
+  readonly replaced?: RetentionPolicy
 }
 
 const NOTICE_MS = 24 * 3_600_000
@@ -15,7 +17,8 @@ const MAX_BYTES = 64 * 1024
 
 /** What to do about what no rule keeps. */
 export type Notice =
-  | { readonly kind: 'announce'; readonly state: PruneState }
+  /** `isContested`: this very policy was announced before the one that is there, so somebody else states another. */
+  | { readonly kind: 'announce'; readonly state: PruneState; readonly isContested: boolean }
   | { readonly kind: 'wait'; readonly state: PruneState }
   | { readonly kind: 'delete'; readonly state: PruneState }
 
@@ -25,10 +28,17 @@ export type Notice =
  */
 export function decideNotice(state: PruneState | undefined, policy: RetentionPolicy, now: Date): Notice {
   // Announced in the future: the clock was wrong then, or is now.
-  if (state === undefined || !isSame(state.policy, policy) || state.announcedAt > now) {
-    return { kind: 'announce', state: announced(policy, now) }
+  if (state === undefined || state.announcedAt > now) {
+    return { kind: 'announce', state: announced(policy, now), isContested: false }
   }
-  return { kind: now < state.deletesFrom ? 'wait' : 'delete', state }
+  if (!isSame(state.policy, policy)) {
+    const isContested = isSame(state.replaced, policy)
+    return { kind: 'announce', state: { ...announced(policy, now), replaced: state.policy }, isContested }
+  }
+  if (now < state.deletesFrom) return { kind: 'wait', state }
+  // A day long nobody said otherwise: what was announced before is history.
+  const { replaced: _, ...agreed } = state
+  return { kind: 'delete', state: agreed }
 }
 
 export function announced(policy: RetentionPolicy, now: Date, noticeMs: number = NOTICE_MS): PruneState {
@@ -42,10 +52,10 @@ export function pruneStateKey(database: string): string {
 export async function writePruneState(
   storage: Storage,
   database: string,
-  { policy, announcedAt, deletesFrom }: PruneState,
+  { policy, announcedAt, deletesFrom, replaced }: PruneState,
   options: CallOptions = {},
 ): Promise<void> {
-  const state = { format: 1, announcedAt, deletesFrom, policy }
+  const state = { format: 1, announcedAt, deletesFrom, policy, replaced }
   const bytes = Buffer.from(`${JSON.stringify(state, null, 2)}\n`)
   await storage.put(pruneStateKey(database), bytesBody(bytes), { ...options, contentType: 'application/json' })
 }
@@ -72,8 +82,9 @@ function parse(found: unknown): PruneState | undefined {
   const announcedAt = new Date(String(found.announcedAt))
   const deletesFrom = new Date(String(found.deletesFrom))
   if (Number.isNaN(announcedAt.getTime()) || Number.isNaN(deletesFrom.getTime())) return undefined
-  // It is only ever compared, field by field.
-  return { policy: found.policy as RetentionPolicy, announcedAt, deletesFrom }
+  // They are only ever compared, field by field.
+  const replaced = 'replaced' in found ? { replaced: found.replaced as RetentionPolicy } : {}
+  return { policy: found.policy as RetentionPolicy, announcedAt, deletesFrom, ...replaced }
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -73,6 +73,12 @@ export async function pruneStorage(
         { database: request.database, storage: name },
         `Retention will delete ${plan.remove.length} backups of ${request.database} from ${name}, at ${deletesFrom.deletesFrom} or later. Look at them with \`sqlite-backup prune --dry-run\`.`,
       )
+      if (notice.kind === 'announce' && notice.isContested) {
+        config.log?.warn(
+          { database: request.database, storage: name },
+          `Two engines state different retention for ${request.database} in ${name}: each announces its own, and nothing is deleted until they agree.`,
+        )
+      }
       return { storage: name, outcome: 'announced', ...planned, deleted: nothing.deleted }
     }
     await requireClock(storage, request.database, notice.state, context.now(), signal)

@@ -159,6 +159,29 @@ describe('prune', () => {
     expect(await idsIn(disk)).toHaveLength(7)
   })
 
+  test('two engines with different policies delete nothing, and the log says why', async () => {
+    at('2026-11-20T12:00:00.000Z')
+    const disk = memory({ now })
+    const made = await fill(disk, 5)
+    const said: string[] = []
+    const log = { debug() {}, info() {}, error() {}, warn: (_: object, message: string) => void said.push(message) }
+    const strict = await openWith({ disk }, { retention: { keepLast: 1, hourly: 0 }, log })
+    const lax = await openWith({ disk }, { retention: { keepLast: 2, hourly: 0 }, log })
+    for (let day = 0; day < 4; day++) {
+      clock.ms += 25 * HOUR
+      for (const { engine } of [strict, lax]) {
+        expect((await engine.prune()).storages).toMatchObject([{ outcome: 'announced' }])
+      }
+    }
+    expect(await idsIn(disk)).toEqual(idsOf(made))
+    expect(said.filter((each) => each.startsWith('Two engines'))).toHaveLength(6)
+
+    // One of them is gone: the other deletes after its day of notice.
+    expect((await strict.engine.prune()).storages).toMatchObject([{ outcome: 'announced' }])
+    clock.ms += 25 * HOUR
+    expect((await strict.engine.prune()).storages).toMatchObject([{ outcome: 'deleted', deleted: { count: 4 } }])
+  })
+
   test('an announcement that cannot be read, or lies in the future, is made anew', async () => {
     at('2026-11-20T12:00:00.000Z')
     const disk = memory({ now })
