@@ -9,6 +9,7 @@ import { keepCommand, unkeepCommand } from './commands/keep.ts'
 import { listCommand } from './commands/list.ts'
 import { pruneCommand } from './commands/prune.ts'
 import { restoreCommand } from './commands/restore.ts'
+import { runAppCommand } from './commands/run.ts'
 import { showCommand } from './commands/show.ts'
 import { statusCommand } from './commands/status.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -18,7 +19,7 @@ const commandGroups = {
   'Set up:': [initCommand, configCommand, doctorCommand],
   'Back up and look:': [backupCommand, listCommand, showCommand, statusCommand, verifyCommand],
   'Bring back:': [restoreCommand],
-  'Migrate:': [guardCommand],
+  'Around a program:': [runAppCommand, guardCommand],
   'Keep and delete:': [keepCommand, unkeepCommand, pruneCommand],
 }
 

@@ -22,18 +22,16 @@ const GRACE_MS = 10_000
 export async function runChild({ words, cwd, env, keepsStdoutClean, signal }: RunChild): Promise<void> {
   const [command = '', ...args] = words
   const shown = words.join(' ')
-  // As `npx` does, so that the project's own tools are found.
-  const path = [join(cwd, 'node_modules', '.bin'), env.PATH].filter((each) => each !== undefined).join(delimiter)
   // The tools of node_modules/.bin are often shell scripts that start the tool: only a signal to the whole group reaches
   // it. On a terminal the group must stay ours, or the command could not ask anything; there Ctrl+C reaches all of it.
   const hasGroup = !process.stdin.isTTY
   const child = spawn(command, args, {
     cwd,
-    env: { ...env, PATH: path },
+    env: withOwnTools(cwd, env),
     stdio: ['inherit', keepsStdoutClean ? 2 : 'inherit', 'inherit'],
     detached: hasGroup,
   })
-  const end = (): void => void send(child, hasGroup, 'SIGTERM')
+  const end = (): void => void sendSignal(child, hasGroup, 'SIGTERM')
   signal.addEventListener('abort', end, { once: true })
   if (signal.aborted) end()
   try {
@@ -43,6 +41,12 @@ export async function runChild({ words, cwd, env, keepsStdoutClean, signal }: Ru
     // Whoever writes on would write into what is about to be judged.
     if (signal.aborted && hasGroup) await groupEnded(child)
   }
+}
+
+/** As `npx` does, so that the project's own tools are found. */
+export function withOwnTools(cwd: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const path = [join(cwd, 'node_modules', '.bin'), env.PATH].filter((each) => each !== undefined).join(delimiter)
+  return { ...env, PATH: path }
 }
 
 function ended(child: ChildProcess, shown: string): Promise<void> {
@@ -57,14 +61,14 @@ function ended(child: ChildProcess, shown: string): Promise<void> {
 
 async function groupEnded(child: ChildProcess): Promise<void> {
   const deadline = performance.now() + GRACE_MS
-  while (send(child, true, 0)) {
-    if (performance.now() > deadline) send(child, true, 'SIGKILL')
+  while (sendSignal(child, true, 0)) {
+    if (performance.now() > deadline) sendSignal(child, true, 'SIGKILL')
     await delay(20)
   }
 }
 
 /** False when there is nobody (left) to hear it. */
-function send({ pid }: ChildProcess, toGroup: boolean, signal: NodeJS.Signals | 0): boolean {
+export function sendSignal({ pid }: ChildProcess, toGroup: boolean, signal: NodeJS.Signals | 0): boolean {
   if (pid === undefined) return false
   try {
     return process.kill(toGroup ? -pid : pid, signal)

@@ -1,6 +1,6 @@
 import type { SerializedError, SqliteBackup } from '@sqlite-backup/core'
 import { CliError, interrupted } from './cli-error.ts'
-import type { CommandContext, GlobalFlags, Outcome } from './command.ts'
+import type { CommandContext, Ending, GlobalFlags, Outcome } from './command.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { formatDuration } from './render/ages.ts'
 import { renderError } from './render/error.ts'
@@ -15,13 +15,13 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * The life of one command: Ctrl+C and `--timeout` abort it, its engine is closed, its outcome or its error is printed.
- * Returns the exit code; never throws.
+ * Returns how the process ends; never throws.
  */
 export async function runCommand(
   name: string,
   flags: GlobalFlags,
   execute: (context: CommandContext) => Promise<Outcome>,
-): Promise<ExitCode> {
+): Promise<Ending> {
   const terminal = createTerminal({
     stdin: process.stdin,
     stdout: process.stdout,
@@ -43,6 +43,7 @@ export async function runCommand(
       cwd: process.cwd(),
       env: process.env,
       now: Date.now,
+      leaveSignals: stopListening,
       async openEngine(engineFlags) {
         const { openEngine } = await import('./open-engine.ts')
         const opened = await openEngine(
@@ -57,10 +58,10 @@ export async function runCommand(
     })
     await closeAll(engines)
     printOutcome(name, outcome, terminal)
-    return outcome.exitCode
+    return outcome
   } catch (error) {
     await closeAll(engines).catch((closeError: unknown) => terminal.warn(String(closeError)))
-    return printFailure(name, stop.signal.aborted ? stop.signal.reason : error, terminal)
+    return { exitCode: await printFailure(name, stop.signal.aborted ? stop.signal.reason : error, terminal) }
   } finally {
     clearTimeout(timer)
     stopListening()

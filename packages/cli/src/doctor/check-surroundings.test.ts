@@ -6,9 +6,12 @@ describe('judgeInit', () => {
     expect(judgeInit(name)).toMatchObject([{ level: 'warning', code: 'INIT_SWALLOWS_SIGNALS' }])
   })
 
-  it.each(['node', 'systemd', 'tini', 'docker-init', 'shepherd', undefined])('is content with %s', (name) => {
-    expect(judgeInit(name)).toEqual([])
-  })
+  it.each(['node', 'systemd', 'tini', 'docker-init', 'sqlite-backup-init', 'shepherd', undefined])(
+    'is content with %s',
+    (name) => {
+      expect(judgeInit(name)).toEqual([])
+    },
+  )
 })
 
 describe('checkSurroundings', () => {

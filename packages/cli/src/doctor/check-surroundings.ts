@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Finding } from '@sqlite-backup/core'
+import { initName } from '../become-init.ts'
 
 /** What only the command line can see: Node, the platform, and who is process 1. */
 export function checkSurroundings(): readonly Finding[] {
@@ -35,6 +36,8 @@ export function judgeInit(name: string | undefined): readonly Finding[] {
 function readInitName(): string | undefined {
   if (process.platform !== 'linux') return undefined
   try {
+    // A shell of our own passes signals on.
+    if (readFileSync('/proc/1/cmdline', 'utf8').split('\0').includes(initName)) return initName
     return readFileSync('/proc/1/comm', 'utf8').trim()
   } catch {
     return undefined

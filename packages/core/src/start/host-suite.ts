@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { databaseFolder } from '../catalog/keys.ts'
+import { killTree } from './testing/app-process.ts'
 import { createMachine, type Machine, type MachineOptions, type RunningApp } from './testing/machine.ts'
 
 export interface HostSuiteOptions {
@@ -32,7 +33,7 @@ export function hostSuite({ name, command }: HostSuiteOptions): void {
       root = mkdtempSync(join(tmpdir(), 'host-suite-'))
     })
     afterAll(() => {
-      for (const { child } of running) child.kill('SIGKILL')
+      for (const { child } of running) if (child.exitCode === null && child.signalCode === null) killTree(child)
       rmSync(root, { recursive: true, force: true })
     })
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 
 /** An app that runs, or ran. */
 export interface AppProcess {
@@ -52,5 +52,27 @@ export function startProcess(
         waiting.delete(look)
       }
     },
+  }
+}
+
+/** As when a machine loses its power: the process and all that it started are gone at once. */
+export function killTree({ pid }: ChildProcess): void {
+  if (pid === undefined) return
+  const parents = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  const doomed = new Set([pid])
+  // A child may be listed before its parent: until nothing is found any more.
+  for (let before = 0; before < doomed.size; ) {
+    before = doomed.size
+    for (const [child = 0, parent = 0] of parents) if (doomed.has(parent)) doomed.add(child)
+  }
+  for (const each of doomed) {
+    try {
+      process.kill(each, 'SIGKILL')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
   }
 }

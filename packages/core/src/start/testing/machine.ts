@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { BackupEntry } from '../../catalog/keys.ts'
 import { listBackups } from '../../catalog/list-backups.ts'
 import { filesystem } from '../../storage/filesystem.ts'
-import { type AppProcess, startProcess } from './app-process.ts'
+import { type AppProcess, killTree, startProcess } from './app-process.ts'
 import { plainApp } from './plain-app.ts'
 
 /** A machine with a disk of its own, and a storage that others may share. */
@@ -25,7 +25,7 @@ export interface RunningApp extends AppProcess {
   readonly url: string
   add(label: string): Promise<void>
   rows(): Promise<readonly string[]>
-  /** Sends a signal and waits for the end. */
+  /** Sends a signal and waits for the end; SIGKILL to all that it started, too. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
 
@@ -99,7 +99,8 @@ export function createMachine(options: MachineOptions): Machine {
         },
         rows: async () => (await (await call('/rows')).json()) as string[],
         stop(signal = 'SIGTERM') {
-          app.child.kill(signal)
+          if (signal === 'SIGKILL') killTree(app.child)
+          else app.child.kill(signal)
           return app.ended
         },
       }
