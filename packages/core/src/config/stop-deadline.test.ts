@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { decideStopDeadline } from './stop-deadline.ts'
+import { decideStopDeadline, docker, platforms } from './stop-deadline.ts'
+import { parseDuration } from './units.ts'
 
 const decide = (environment: Readonly<Record<string, string>>, more: { setMs?: number; isDocker?: boolean } = {}) =>
   decideStopDeadline({ environment, isDocker: false, ...more })
@@ -32,4 +34,25 @@ test('Railway’s own variable counts; nonsense in it does not', () => {
 test('what the user set comes before everything, and 4 s is for where nothing is known', () => {
   expect(decide({ FLY_APP_NAME: 'shop' }, { setMs: 300_000 })).toEqual({ by: 'config', ms: 300_000 })
   expect(decide({})).toEqual({ by: 'default', ms: 4_000 })
+})
+
+const hosting = readFileSync(new URL('../../../../docs/8-hosting.md', import.meta.url), 'utf8')
+
+test('docs/8-hosting.md names each platform and its time', () => {
+  for (const { name, killAfterMs, variables } of [...platforms, docker]) {
+    const knownBy = variables[0] ?? '/.dockerenv'
+    expect(hosting).toContain(`| ${name} | ${killAfterMs / 1000} s | \`${knownBy}\` |`)
+  }
+})
+
+test('what docs/8-hosting.md gives to copy leaves the app a little less time than the platform does', () => {
+  const settings = [
+    ...hosting.matchAll(
+      /(?:stop_grace_period: |kill_timeout = "|maxShutdownDelaySeconds: |TimeoutStopSec=|terminationGracePeriodSeconds: |"drainingSeconds": )(\d+)/g,
+    ),
+  ]
+  expect(settings.map(([, seconds]) => Number(seconds))).toEqual([30, 30, 30, 30, 30, 30])
+  const deadlines = [...hosting.matchAll(/SQLITE_BACKUP_STOP_DEADLINE\W+(?:value: )?(\d+s)/g)]
+  expect(deadlines.length).toBeGreaterThanOrEqual(7)
+  for (const [, deadline = ''] of deadlines) expect(parseDuration(deadline)).toBe(25_000)
 })

@@ -32,7 +32,7 @@ interface Platform {
  * systemd: TimeoutStopSec= in https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html
  * PM2: https://pm2.keymetrics.io/docs/usage/signals-clean-restart/ · Docker: https://docs.docker.com/reference/cli/docker/container/stop/
  */
-const platforms: readonly Platform[] = [
+export const platforms: readonly Platform[] = [
   { name: 'Fly', variables: ['FLY_MACHINE_ID', 'FLY_APP_NAME'], killAfterMs: 5_000 },
   { name: 'Railway', variables: ['RAILWAY_PROJECT_ID', 'RAILWAY_ENVIRONMENT_ID'], killAfterMs: 3_000 },
   { name: 'Render', variables: ['RENDER'], killAfterMs: 30_000 },
@@ -40,7 +40,7 @@ const platforms: readonly Platform[] = [
   { name: 'PM2', variables: ['pm_id'], killAfterMs: 1_600 },
   { name: 'systemd', variables: ['SYSTEMD_EXEC_PID'], killAfterMs: 90_000 },
 ]
-const docker: Platform = { name: 'Docker', variables: [], killAfterMs: 10_000 }
+export const docker: Platform = { name: 'Docker', variables: [], killAfterMs: 10_000 }
 
 /** Railway lets the user set its time in a variable that the app sees too. */
 const RAILWAY_SECONDS = 'RAILWAY_DEPLOYMENT_DRAINING_SECONDS'
