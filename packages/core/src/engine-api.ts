@@ -24,6 +24,12 @@ export interface SqliteBackup {
   show(reference: string, options?: FromOptions): Promise<BackupDetails>
   /** What a restore would do: reads only. */
   planRestore(reference: string, options?: RestoreOptions): Promise<RestorePlan>
+  /**
+   * What a restore of a backup would change in the database: schema and rows, table by table. Copies both to the spool and
+   * compares the copies; the database itself is only read.
+   * @throws BackupError `BACKUP_NOT_FOUND`, `SPOOL_NO_SPACE`, `IDENTITY_MISSING`, `DATABASE_…`, `BODY_…`, `BACKUP_WOULD_BLOCK`
+   */
+  compare(reference: string, options?: CompareOptions): Promise<Comparison>
   /** A restore is at work: until it is over, what the app answers may be of the past. */
   readonly isRestoring: boolean
   /** Restores `latest`, an id, a name or a moment. @throws BackupError `BACKUP_NOT_FOUND`, `RESTORE_…`, `BODY_…`, `DECRYPTION_FAILED` */
@@ -213,8 +219,58 @@ export interface RestorePlan {
   readonly how: 'new-file' | 'link' | 'online' | 'replace'
   readonly needsBytes: number
   readonly freeBytes: number
+  /** Size of the database that is there now; absent when there is none. */
+  readonly targetSizeBytes?: number
+  /** How long writers would wait about, in ms; absent when the app has to be stopped, or nobody can be writing. */
+  readonly pauseMs?: number
   /** Sentences a person should read before saying yes. */
   readonly notes: readonly string[]
+  /** Why `restore` would throw this instead. */
+  readonly refusal?: SerializedError
+}
+
+export interface CompareOptions extends FromOptions {
+  /** When the database and the backup, unpacked, are larger than this together, nothing is copied: `basis: 'recorded'`. @default no limit */
+  readonly maxBytes?: number
+}
+
+export interface Comparison {
+  readonly id: string
+  readonly storage: string
+  readonly database: string
+  /** When the database was read. ISO 8601, UTC. */
+  readonly at: string
+  /** `counted`: both were copied and compared. `recorded`: too large for `maxBytes`; rows are those counted when the backup was proven. */
+  readonly basis: 'counted' | 'recorded'
+  /** Not one byte of content differs: nothing would be lost. */
+  readonly isSame: boolean
+  /** By name; without SQLite's own. */
+  readonly tables: readonly ComparedTable[]
+  /** Indexes, triggers and views that differ. */
+  readonly objects: readonly ComparedObject[]
+}
+
+export interface ComparedTable {
+  readonly name: string
+  /** Rows now, and after a restore. `null`: the table is not there, or its rows are not known. */
+  readonly now: number | null
+  readonly after: number | null
+  /** `goes`: the table is there now and would be gone. `comes`: the other way round. */
+  readonly schema: 'same' | 'changed' | 'goes' | 'comes' | 'unknown'
+  readonly columnsGoing: readonly string[]
+  readonly columnsComing: readonly string[]
+  /** Rows that would be lost, be as they were, and come back: told apart by the primary key, so absent without one. */
+  readonly rowsGoing?: number
+  readonly rowsChanging?: number
+  readonly rowsComing?: number
+}
+
+export interface ComparedObject {
+  readonly type: 'index' | 'trigger' | 'view'
+  readonly name: string
+  /** The table it belongs to. */
+  readonly table: string
+  readonly schema: 'changed' | 'goes' | 'comes'
 }
 
 export interface RestoreResult {

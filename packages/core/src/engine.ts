@@ -19,6 +19,7 @@ import { createInUse } from './in-use.ts'
 import { createHeartbeat } from './notify/heartbeat.ts'
 import { keepBackup, unkeepBackup } from './prune/keep-backup.ts'
 import { pruneDatabase } from './prune/prune-database.ts'
+import { compareBackup } from './restore/compare-backup.ts'
 import { planRestoreOf, restoreReference } from './restore/restore-reference.ts'
 import { createSchedules } from './schedule/create-schedules.ts'
 import { systemTimer, type Timer } from './schedule/timer.ts'
@@ -164,6 +165,8 @@ export function createEngine(
       }),
     planRestore: (reference, options = {}) =>
       calls.run(options.signal, (signal) => planRestoreOf(context, reference, options, signal)),
+    compare: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => compareBackup(context, reference, options, signal)),
     get isRestoring() {
       return restoring > 0
     },

@@ -45,7 +45,7 @@ export async function gatherFacts(request: RestoreRequest): Promise<RestoreFacts
 }
 
 /** What lies there; something that is no database is a state, not an error. */
-async function inspectTarget(
+export async function inspectTarget(
   capture: Pick<CaptureClient, 'inspect'>,
   path: string,
   signal: AbortSignal | undefined,

@@ -58,6 +58,8 @@ describe('planRestore', () => {
       how: 'online',
       keepsSafetyCopy: true,
       id: manifest.id,
+      targetSizeBytes: 80 * MB,
+      pauseMs: 900,
       storage: 's3',
       target: '/data/app.db',
     })

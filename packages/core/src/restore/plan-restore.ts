@@ -32,7 +32,7 @@ export interface RestoreFacts {
 export interface DecidedRestore extends RestorePlan {
   /** Whether what is there is copied first. */
   readonly keepsSafetyCopy: boolean
-  /** Why it will not be done. */
+  /** Why it will not be done: what is thrown then. */
   readonly refusal?: { readonly code: ErrorCode; readonly message: string; readonly hint: string }
 }
 
@@ -54,6 +54,8 @@ export function planRestore(facts: RestoreFacts, now: Date): DecidedRestore {
     how,
     needsBytes: needs.targetBytes,
     freeBytes: targetVolume.freeBytes,
+    ...(facts.found.state === 'database' ? { targetSizeBytes: facts.found.sizeBytes } : {}),
+    ...pauseOf(facts, how),
     notes: notesOf(facts, how, keepsSafetyCopy, now),
     keepsSafetyCopy,
     ...(refusal === undefined ? {} : { refusal }),
@@ -65,6 +67,11 @@ function decideHow({ mode, found, manifest }: RestoreFacts): RestorePlan['how'] 
   if (found.state === 'unreadable') return 'link'
   if (found.state === 'empty') return mode === 'new-file' ? 'new-file' : 'online'
   return found.journalMode === 'wal' && found.pageSize !== manifest.source.pageSize ? 'replace' : 'online'
+}
+
+function pauseOf({ manifest, found }: RestoreFacts, how: RestorePlan['how']): Pick<RestorePlan, 'pauseMs'> {
+  if (how !== 'online' || found.state !== 'database') return {}
+  return { pauseMs: Math.ceil((manifest.plain.sizeBytes + found.sizeBytes) / ONLINE_BYTES_PER_MS) }
 }
 
 interface Needs {
@@ -90,7 +97,7 @@ function refuse(facts: RestoreFacts, needs: Needs): DecidedRestore['refusal'] {
     return {
       code: 'RESTORE_TARGET_EXISTS',
       message: `${target} is there already.`,
-      hint: 'Name another file, or allow to overwrite it.',
+      hint: 'Name another file, or replace it with --overwrite: a copy of it stays beside it.',
     }
   }
   const isOneVolume = targetVolume.device === spoolVolume.device
@@ -133,7 +140,7 @@ function notesOf(facts: RestoreFacts, how: RestorePlan['how'], keepsSafetyCopy: 
     notes.push(`The database in ${target} (${formatSize(found.sizeBytes)}) is replaced. A copy of it stays beside it.`)
   }
   if (how === 'online' && found.state === 'database') {
-    const seconds = Math.ceil((manifest.plain.sizeBytes + found.sizeBytes) / ONLINE_BYTES_PER_MS / 1000)
+    const seconds = Math.ceil((pauseOf(facts, how).pauseMs ?? 0) / 1000)
     notes.push(
       found.journalMode === 'wal'
         ? `Apps may stay connected: readers keep what they see, writers wait for about ${seconds} s.`

@@ -5,7 +5,6 @@ import { DatabaseSync } from 'node:sqlite'
 import BetterSqlite from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkImage } from './check-image.ts'
-import { diffImages } from './diff-images.ts'
 
 let dir: string
 beforeAll(() => {
@@ -195,23 +194,4 @@ describe('checkImage', () => {
     app.close()
     return file
   }
-})
-
-describe('diffImages', () => {
-  it('shows tables that came, went, lost rows or changed their schema', () => {
-    const before = image(
-      'before.db',
-      `${users} CREATE TABLE gone(x); CREATE TABLE same(x); INSERT INTO same VALUES (1)`,
-    )
-    const after = image(
-      'after.db',
-      `${users} DELETE FROM users WHERE id > 10; DROP INDEX users_name; CREATE TABLE came(x); CREATE TABLE same(x); INSERT INTO same VALUES (1)`,
-    )
-    expect(diffImages(before, after).tables).toEqual([
-      { name: 'came', before: null, after: 0, schemaChanged: true },
-      { name: 'gone', before: 0, after: null, schemaChanged: true },
-      { name: 'same', before: 1, after: 1, schemaChanged: false },
-      { name: 'users', before: 2000, after: 10, schemaChanged: true },
-    ])
-  })
 })

@@ -59,8 +59,9 @@ describe('the work process', () => {
       outcome: 'ok',
       tables: { t: 2000 },
     })
-    expect(await work.diff({ before: file, after: target })).toEqual({
-      tables: [{ name: 't', before: 2000, after: 2000, schemaChanged: false }],
+    expect(await work.diff({ now: file, after: target })).toMatchObject({
+      isSame: true,
+      tables: [{ name: 't', now: 2000, after: 2000, schema: 'same' }],
     })
   })
 

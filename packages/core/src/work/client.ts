@@ -23,7 +23,7 @@ export interface WorkClient {
   check(params: Params<'check'>, control?: Control<'check'>): Promise<Result<'check'>>
   /** Packs an image into a body. */
   encode(params: Params<'encode'>, control?: Control<'encode'>): Promise<EncodeResult>
-  /** Schema and row counts of two images side by side. */
+  /** What would change if one image took the place of the other. @throws BackupError `DATABASE_INVALID` */
   diff(params: Params<'diff'>, control?: Control<'diff'>): Promise<Result<'diff'>>
   /** Lets SQLite look at an image before or after a migration. */
   survey(params: Params<'survey'>, control?: Control<'survey'>): Promise<Result<'survey'>>

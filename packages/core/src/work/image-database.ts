@@ -50,8 +50,8 @@ export function schemaHash(database: DatabaseSync): string {
 }
 
 /** Rows of a table, or the error that kept SQLite from counting them. */
-export function countRows(database: DatabaseSync, table: string): number | Error {
-  const name = quoteName(table)
+export function countRows(database: DatabaseSync, table: string, schema = 'main'): number | Error {
+  const name = `${quoteName(schema)}.${quoteName(table)}`
   // The smallest index is the fastest way to count, but it may need a collation only the app has; the table itself does not.
   for (const hint of ['', ' NOT INDEXED']) {
     try {

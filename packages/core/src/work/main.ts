@@ -25,7 +25,7 @@ serve<WorkMethods>({
   check: async ({ file, ...options }) => checkImage(file, options),
   encode: ({ file, spoolFile, encode }, { signal, emit }) =>
     encodeImage(file, spoolFile, { encode, signal, onProgress: (plainBytes) => emit({ plainBytes }) }),
-  diff: async ({ before, after }) => diffImages(before, after),
+  diff: async ({ now, after }) => diffImages(now, after),
   survey: async ({ file, bookkeeping }) => surveyImage(file, { bookkeeping }),
 })
 

@@ -21,8 +21,8 @@ export type WorkMethods = {
     result: EncodeResult
     event: { readonly plainBytes: number }
   }
-  /** Schema and row counts of two images side by side. */
-  diff: { params: { readonly before: string; readonly after: string }; result: DiffReport }
+  /** What would change if one image took the place of the other; without `now` there is nothing yet. */
+  diff: { params: { readonly now?: string; readonly after: string }; result: DiffReport }
   /** All that a migration must not lose, of an image. */
   survey: { params: { readonly file: string; readonly bookkeeping: readonly string[] }; result: ImageSurvey }
 }
@@ -42,12 +42,37 @@ export interface CheckReport {
 }
 
 export interface DiffReport {
-  readonly tables: readonly {
-    readonly name: string
-    readonly before: number | null
-    readonly after: number | null
-    readonly schemaChanged: boolean
-  }[]
+  /** Not one byte of content differs. */
+  readonly isSame: boolean
+  /** By name; without SQLite's own, and without those a virtual table keeps its data in. */
+  readonly tables: readonly TableDifference[]
+  /** Indexes, triggers and views that differ. */
+  readonly objects: readonly SchemaDifference[]
+}
+
+/** `goes`: it is there now and will not be. `comes`: the other way round. */
+export type SchemaChange = 'same' | 'changed' | 'goes' | 'comes'
+
+export interface TableDifference {
+  readonly name: string
+  /** Rows; `null`: not there, or not countable without the app. */
+  readonly now: number | null
+  readonly after: number | null
+  readonly schema: SchemaChange
+  readonly columnsGoing: readonly string[]
+  readonly columnsComing: readonly string[]
+  /** Told apart by the primary key; absent when there is none, or the app's own functions are needed. */
+  readonly rowsGoing?: number
+  readonly rowsChanging?: number
+  readonly rowsComing?: number
+}
+
+export interface SchemaDifference {
+  readonly type: 'index' | 'trigger' | 'view'
+  readonly name: string
+  /** The table it belongs to. */
+  readonly table: string
+  readonly schema: Exclude<SchemaChange, 'same'>
 }
 
 /** An image as a migration should find and leave it. */
@@ -60,10 +85,29 @@ export interface ImageSurvey extends Pick<CheckReport, 'outcome' | 'messages' | 
   readonly violations: Readonly<Record<string, number>>
   /** Over the SQL of everything but the migrators' own tables. */
   readonly schemaSha256: string
-  /** Names (else hashes) in the migrators' own tables, by table. */
-  readonly migrations: Readonly<Record<string, readonly string[]>>
+  /** What is booked as applied in the migrators' own tables, by table, in the order in which it was booked. */
+  readonly migrations: Readonly<Record<string, readonly BookedMigration[]>>
+  /** Who refers to whom, and what a delete there does here. */
+  readonly foreignKeys: readonly SurveyedForeignKey[]
+  /** Triggers and views, by name. */
+  readonly objects: Readonly<Record<string, 'trigger' | 'view'>>
   /** Over the file without the counters in its header: equal for two captures of equal content, also after a restore. */
   readonly contentSha256: string
+}
+
+/** Migrators keep the name, a hash of the content (Drizzle), or both. */
+export interface BookedMigration {
+  readonly name?: string
+  readonly hash?: string
+  /** Drizzle's moment of the migration, in ms. */
+  readonly createdAt?: number
+}
+
+export interface SurveyedForeignKey {
+  readonly child: string
+  readonly parent: string
+  /** `CASCADE`, `SET NULL`, `NO ACTION` … */
+  readonly onDelete: string
 }
 
 export interface SurveyedTable {

@@ -67,11 +67,38 @@ describe('surveyImage', () => {
        CREATE TABLE __drizzle_migrations(id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric);
        INSERT INTO __drizzle_migrations(hash, created_at) VALUES ('abc', 1);
        CREATE TABLE knex_migrations(id INTEGER PRIMARY KEY, name, batch);
-       INSERT INTO knex_migrations(name) VALUES ('1.js'), ('2.js');`,
+       INSERT INTO knex_migrations(name) VALUES ('2.js'), ('1.js');
+       CREATE UNIQUE INDEX knex_names ON knex_migrations(name);`,
     )
-    expect(kept.migrations).toEqual({ __drizzle_migrations: ['abc'], knex_migrations: ['1.js', '2.js'] })
+    expect(kept.migrations).toEqual({
+      __drizzle_migrations: [{ hash: 'abc', createdAt: 1 }],
+      knex_migrations: [{ name: '2.js' }, { name: '1.js' }],
+    })
     expect(kept.schemaSha256).toBe(plain.schemaSha256)
     expect(survey('other.db', 'CREATE TABLE users(id, name)').schemaSha256).not.toBe(plain.schemaSha256)
+  })
+
+  it('reads books that have no rowid', () => {
+    const file = image(
+      'no-rowid.db',
+      "CREATE TABLE books(name TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO books VALUES ('a')",
+    )
+    expect(surveyImage(file, { bookkeeping: ['books'] }).migrations).toEqual({ books: [{ name: 'a' }] })
+  })
+
+  it('names foreign keys, triggers and views', () => {
+    const { foreignKeys, objects } = survey(
+      'objects.db',
+      `CREATE TABLE a(id INTEGER PRIMARY KEY); CREATE TABLE b(a REFERENCES a ON DELETE CASCADE, other REFERENCES b);
+       CREATE VIEW v AS SELECT * FROM a; CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END`,
+    )
+    expect(foreignKeys).toEqual(
+      expect.arrayContaining([
+        { child: 'b', parent: 'a', onDelete: 'CASCADE' },
+        { child: 'b', parent: 'b', onDelete: 'NO ACTION' },
+      ]),
+    )
+    expect(objects).toEqual({ t: 'trigger', v: 'view' })
   })
 
   it('calls content equal though its counters moved, and different when a row did', () => {

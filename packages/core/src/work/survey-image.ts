@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { sqliteCode } from '../wal/result-code.ts'
 import { checkImage } from './check-image.ts'
+import { hashContent } from './hash-content.ts'
 import { countRows, listTables, openImage, quoteName } from './image-database.ts'
-import type { ImageSurvey, SurveyedTable } from './protocol.ts'
+import type { BookedMigration, ImageSurvey, SurveyedForeignKey, SurveyedTable } from './protocol.ts'
 
 export interface SurveyOptions {
   /** Tables in which migrators keep their books: no part of `schemaSha256`. */
@@ -20,7 +20,8 @@ export function surveyImage(file: string, options: SurveyOptions): ImageSurvey {
   } catch (error) {
     if (outcome !== 'damaged' || sqliteCode(error) === undefined) throw error
     // Pages that SQLite cannot read have nothing to count.
-    return { ...about, tables: {}, references: {}, violations: {}, schemaSha256: '', migrations: {} }
+    const nothing = { tables: {}, references: {}, violations: {}, schemaSha256: '', migrations: {} }
+    return { ...about, ...nothing, foreignKeys: [], objects: {} }
   }
 }
 
@@ -34,6 +35,8 @@ function surveyContent(file: string, { bookkeeping }: SurveyOptions) {
       violations: countViolations(database),
       schemaSha256: hashSchema(database, bookkeeping),
       migrations: readMigrations(database, bookkeeping),
+      foreignKeys: readForeignKeys(database, Object.keys(tables)),
+      objects: readObjects(database),
     }
   } finally {
     database.close()
@@ -122,49 +125,49 @@ function hashSchema(database: DatabaseSync, bookkeeping: readonly string[]): str
   return hash.digest('hex')
 }
 
-// Their columns differ: Drizzle has name (1.0) or hash, Knex and Kysely name, Prisma migration_name.
-const NAME_COLUMNS = ['migration_name', 'name', 'hash']
-
-function readMigrations(database: DatabaseSync, bookkeeping: readonly string[]): Record<string, readonly string[]> {
-  const found: Record<string, readonly string[]> = {}
+/** Their columns differ: Drizzle has hash, created_at and (1.0) name, Knex and Kysely name, Prisma migration_name. */
+function readMigrations(
+  database: DatabaseSync,
+  bookkeeping: readonly string[],
+): Record<string, readonly BookedMigration[]> {
+  const found: Record<string, readonly BookedMigration[]> = {}
   for (const table of bookkeeping) {
     const columns = columnsOf(database, table)
-    const column = NAME_COLUMNS.find((name) => columns.includes(name))
-    if (column === undefined) continue
-    const rows = database.prepare(`SELECT ${quoteName(column)} AS name FROM ${quoteName(table)} ORDER BY rowid`).all()
-    found[table] = rows.map(({ name }) => String(name))
+    const name = ['migration_name', 'name'].find((each) => columns.includes(each))
+    if (name === undefined && !columns.includes('hash')) continue
+    const wanted = [name, ...['hash', 'created_at'].filter((each) => columns.includes(each))].filter(
+      (each) => each !== undefined,
+    )
+    // The table itself has them in the order of its rows, an index would not; it may have no rowid to order by.
+    const rows = database.prepare(`SELECT ${wanted.map(quoteName).join(', ')} FROM ${quoteName(table)} NOT INDEXED`)
+    found[table] = rows.all().map((row) => ({
+      ...textIn('name', name === undefined ? null : row[name]),
+      ...textIn('hash', row.hash),
+      ...(typeof row.created_at === 'number' ? { createdAt: row.created_at } : {}),
+    }))
   }
   return found
 }
 
-/** What in the header changes though the content does not: https://sqlite.org/fileformat2.html#the_database_header */
-const COUNTERS = [
-  // File format versions: WAL or rollback journal.
-  [18, 20],
-  // File change counter.
-  [24, 28],
-  // Schema cookie: SQLite's Backup API, which restores, raises it.
-  [40, 44],
-  // version-valid-for, and the version of the SQLite that wrote last.
-  [92, 100],
-] as const
+function textIn(key: 'name' | 'hash', value: unknown): Pick<BookedMigration, 'name' | 'hash'> {
+  return value === null || value === undefined ? {} : { [key]: String(value) }
+}
 
-const CHUNK_BYTES = 1024 * 1024
-
-/** SHA-256 over the file, with zeros for the counters in its header. */
-function hashContent(file: string): string {
-  const hash = createHash('sha256')
-  const fd = openSync(file, 'r')
-  try {
-    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-    for (let position = 0; ; ) {
-      const count = readSync(fd, buffer, 0, buffer.length, position)
-      if (count === 0) return hash.digest('hex')
-      if (position === 0) for (const [start, end] of COUNTERS) buffer.fill(0, start, end)
-      hash.update(buffer.subarray(0, count))
-      position += count
+function readForeignKeys(database: DatabaseSync, tables: readonly string[]): readonly SurveyedForeignKey[] {
+  return tables.flatMap((child) => {
+    try {
+      const keys = database.prepare(
+        'SELECT DISTINCT "table" AS parent, on_delete AS action FROM pragma_foreign_key_list(?)',
+      )
+      return keys.all(child).map((row) => ({ child, parent: String(row.parent), onDelete: String(row.action) }))
+    } catch (error) {
+      if (sqliteCode(error) === undefined) throw error
+      return []
     }
-  } finally {
-    closeSync(fd)
-  }
+  })
+}
+
+function readObjects(database: DatabaseSync): Record<string, 'trigger' | 'view'> {
+  const rows = database.prepare("SELECT name, type FROM sqlite_schema WHERE type IN ('trigger', 'view') ORDER BY name")
+  return Object.fromEntries(rows.all().map(({ name, type }) => [String(name), type === 'view' ? 'view' : 'trigger']))
 }
