@@ -1,3 +1,4 @@
+import type { SurveyedForeignKey } from '@sqlite-backup/core'
 import type { LocalMigration } from './read-migrations.ts'
 import { type Statement, splitSql, type Token } from './split-sql.ts'
 
@@ -7,14 +8,9 @@ export interface Surroundings {
   /** The migrator begins a transaction first, in which SQLite ignores `PRAGMA foreign_keys`. */
   readonly runsInTransaction: boolean
   /** Who refers to whom, and what a delete there does here. */
-  readonly references: readonly Reference[]
-}
-
-export interface Reference {
-  readonly child: string
-  readonly parent: string
-  /** `CASCADE`, `SET NULL`, `NO ACTION` … */
-  readonly onDelete: string
+  readonly references: readonly SurveyedForeignKey[]
+  /** What turns foreign keys off in time, as a sentence. */
+  readonly remedy: string
 }
 
 /** A statement that may take rows away. */
@@ -45,6 +41,9 @@ function riskOf(statement: Statement, all: readonly Statement[], surroundings: S
   const { tokens } = statement
   const [first, second] = tokens
   if (isWord(first, 'drop') && isWord(second, 'table')) return dropRisk(tokens, all, surroundings)
+  const drop = tokens.findIndex((token) => isWord(token, 'drop'))
+  if (isWord(first, 'alter') && drop > 0)
+    return `The column ${columnIn(tokens.slice(drop + 1))} goes, with all that is in it.`
   if (isWord(first, 'pragma')) return pragmaRisk(tokens, surroundings)
   const verb = isWord(first, 'with') ? tokens.find(isVerb) : first
   const isSweeping = !tokens.some((token) => token.depth === 0 && isWord(token, 'where'))
@@ -79,18 +78,26 @@ function dropRisk(
   ].join(' ')
 }
 
-function pragmaRisk(tokens: readonly Token[], { foreignKeysOn, runsInTransaction }: Surroundings): string | undefined {
+function pragmaRisk(
+  tokens: readonly Token[],
+  { foreignKeysOn, runsInTransaction, remedy }: Surroundings,
+): string | undefined {
   const words = tokens.filter(({ kind }) => kind !== 'sign').map(({ value }) => value.toLowerCase())
   const isOff =
     words.includes('foreign_keys') &&
     (words.some((word) => ['off', 'false', 'no'].includes(word)) || tokens.at(-1)?.value === '0')
   if (!isOff || !runsInTransaction || !foreignKeysOn) return undefined
   // https://sqlite.org/pragma.html#pragma_foreign_keys: "This pragma is a no-op within a transaction"
-  return 'SQLite ignores it inside the transaction in which this driver migrates: foreign keys stay on. `disarmForeignKeys: true` turns them off before.'
+  return `SQLite ignores it inside a transaction, in which this driver migrates: foreign keys stay on. ${remedy}`
 }
 
 function isVerb({ kind, value, depth }: Token): boolean {
   return depth === 0 && kind === 'word' && ['delete', 'update', 'select', 'insert', 'replace'].includes(value)
+}
+
+/** https://sqlite.org/lang_altertable.html#alter_table_drop_column: the word COLUMN may be left out. */
+function columnIn([first, second]: readonly Token[]): string {
+  return (isWord(first, 'column') ? second?.value : first?.value) ?? ''
 }
 
 /** The last part of `schema.name`. */

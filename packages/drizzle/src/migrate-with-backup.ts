@@ -1,4 +1,4 @@
-import type { GuardOptions, GuardResult, MigrationCheck, SqliteBackup } from '@sqlite-backup/core'
+import type { GuardOptions, GuardResult, MigrationCheck, SqliteBackup, SurveyedForeignKey } from '@sqlite-backup/core'
 import { allowedInFiles } from './allowed-in-files.ts'
 import { withoutForeignKeys } from './disarm-foreign-keys.ts'
 import {
@@ -11,9 +11,10 @@ import {
   queryRows,
 } from './drizzle-database.ts'
 import { findPending, hashMigrations, type PendingReport, readApplied } from './find-pending.ts'
-import { describeRisk, findRisks, type Reference } from './find-risks.ts'
+import { describeRisk, findRisks } from './find-risks.ts'
+import { olderCode } from './older-code.ts'
 import { type LocalMigration, readMigrations } from './read-migrations.ts'
-import { splitSql } from './split-sql.ts'
+import { endsTransactions } from './split-sql.ts'
 
 export interface MigrateWithBackupOptions
   extends Pick<GuardOptions, 'allowLoss' | 'rowLoss' | 'interrupted' | 'actor' | 'lockWaitMs' | 'signal'> {
@@ -94,10 +95,6 @@ function warnOfMigration(sentence: string): void {
   process.emitWarning(sentence, { type: 'MigrationWarning' })
 }
 
-function olderCode(unknown: readonly string[]): string {
-  return `The database has migrations that this code does not know: ${unknown.join(', ')}. It is newer than the code, as after a restore or a deployment of an older version.`
-}
-
 async function risksOf(
   db: DrizzleDatabase,
   pending: readonly LocalMigration[],
@@ -109,11 +106,12 @@ async function risksOf(
     foreignKeysOn: !isDisarmed && !disarms && (await areForeignKeysOn(db)),
     runsInTransaction: !disarms,
     references: await readReferences(db),
+    remedy: '`disarmForeignKeys: true` turns them off before.',
   })
   return risks.map(describeRisk)
 }
 
-async function readReferences(db: DrizzleDatabase): Promise<readonly Reference[]> {
+async function readReferences(db: DrizzleDatabase): Promise<readonly SurveyedForeignKey[]> {
   const rows = await queryRows(
     db,
     `SELECT t.name AS child, k."table" AS parent, k.on_delete AS action
@@ -126,12 +124,8 @@ async function readReferences(db: DrizzleDatabase): Promise<readonly Reference[]
   }))
 }
 
-const TRANSACTION_WORDS: ReadonlySet<string> = new Set(['begin', 'commit', 'end', 'rollback', 'savepoint', 'release'])
-
 /** They run in one transaction, which none of them ends by itself. */
 function isAtomic(db: DrizzleDatabase, pending: readonly LocalMigration[]): boolean {
   if (!isSync(db) && !disarmsByItself(db)) return false
-  return !pending.some(({ sql }) =>
-    splitSql(sql).some(({ tokens: [first] }) => first?.kind === 'word' && TRANSACTION_WORDS.has(first.value)),
-  )
+  return !pending.some(({ sql }) => endsTransactions(sql))
 }

@@ -45,6 +45,13 @@ export function splitSql(sql: string): readonly Statement[] {
   return statements
 }
 
+const TRANSACTION_WORDS: ReadonlySet<string> = new Set(['begin', 'commit', 'end', 'rollback', 'savepoint', 'release'])
+
+/** It begins or ends transactions of its own, so the one it runs in does not hold all of it. */
+export function endsTransactions(sql: string): boolean {
+  return splitSql(sql).some(({ tokens: [first] }) => first?.kind === 'word' && TRANSACTION_WORDS.has(first.value))
+}
+
 function* scan(sql: string): Generator<Scanned> {
   let depth = 0
   for (const { 0: text, index: start } of sql.matchAll(LEXEME)) {

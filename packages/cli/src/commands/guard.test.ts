@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
@@ -101,6 +101,22 @@ describe('guard', () => {
     expect(warned).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('users lost 90 of 100 rows.') })
     const failed = await runCli(folder.path, ['guard', '--row-loss', 'fail', ...run('DELETE FROM users')])
     expect(failed).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('MIGRATION_LOST_ROWS') })
+  })
+
+  it('reads the migrations that are named: what they allow, and what should be known before', async () => {
+    using folder = setUp('app')
+    const missing = await runCli(folder.path, ['guard', '--migrations', './sql', ...run(drop)])
+    expect(missing).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('cannot be read') })
+    expect(countUsers(folder.paths[0] ?? '')).toBe(100)
+
+    mkdirSync(join(folder.path, 'sql/20260101000000_clean'), { recursive: true })
+    const file = join(folder.path, 'sql/20260101000000_clean/migration.sql')
+    writeFileSync(file, '-- sqlite-backup: allow-loss users\nDELETE FROM users;')
+    const { exitCode, stderr } = await runCli(folder.path, ['guard', '--migrations', './sql', ...run(drop)])
+    expect({ exitCode, rows: countUsers(folder.paths[0] ?? '') }).toEqual({ exitCode: 0, rows: 10 })
+    expect(stderr).toMatch(
+      /migration\.sql: DELETE FROM users — It has no WHERE[\s\S]*As allowed: users lost 90 of 100 rows/,
+    )
   })
 
   it('needs no config', async () => {

@@ -4,6 +4,7 @@ import { usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { type KeyFlags, flags as shared } from '../flags.ts'
+import { findMigrations } from '../guard/find-migrations.ts'
 import { listOption, withExamples } from '../help.ts'
 import type { OpenedEngine } from '../open-engine.ts'
 import { renderError } from '../render/error.ts'
@@ -16,6 +17,7 @@ interface GuardFlags extends GlobalFlags, KeyFlags {
   readonly to?: readonly string[]
   readonly allowLoss?: readonly string[]
   readonly rowLoss: NonNullable<GuardOptions['rowLoss']>
+  readonly migrations?: string
   readonly keepInterrupted?: true
   readonly wait?: string
 }
@@ -35,6 +37,10 @@ export function guardCommand(run: RunCommand): Command {
       new Option('--row-loss <what>', 'what a loss of rows leads to')
         .choices(['rollback', 'fail', 'warn'])
         .default('rollback'),
+    )
+    .option(
+      '--migrations <folder>',
+      'SQL migrations of Drizzle or Prisma, to be read before (found by itself for both)',
     )
     .option('--keep-interrupted', 'after a guard that was killed: keep the database as it is')
     .option('--wait <duration>', 'how long to wait for another guard on the same database (default: 10m)')
@@ -134,6 +140,7 @@ async function guardOne(
       },
       {
         what: filled.join('\0'),
+        ...planOf(filled, cwd, flags, (sentence) => terminal.warn(`${database}: ${sentence}`)),
         rowLoss: flags.rowLoss,
         allowLoss: flags.allowLoss ?? [],
         interrupted: flags.keepInterrupted ? 'keep' : 'decide',
@@ -160,5 +167,30 @@ async function guardOne(
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** What is told of SQL migrations before a command applies them, where they can be found. */
+function planOf(
+  words: readonly string[],
+  cwd: string,
+  { migrations: named }: GuardFlags,
+  warn: (sentence: string) => void,
+): Pick<GuardOptions, 'plan' | 'bookkeeping'> {
+  const found = findMigrations({ words, cwd, named })
+  if (found === undefined) return {}
+  const { folder, isNamed, migrationsTable } = found
+  return {
+    ...(migrationsTable === undefined ? {} : { bookkeeping: [migrationsTable] }),
+    async plan(before) {
+      const { planMigrations } = await import('@sqlite-backup/drizzle/folder')
+      try {
+        return await planMigrations(folder, before, found)
+      } catch (error) {
+        if (isNamed) throw error
+        warn(`${(error as Error).message} Name it with --migrations to have it read before.`)
+        return undefined
+      }
+    },
   }
 }

@@ -13,6 +13,8 @@ export interface SurveyDifference {
   readonly newDamage: readonly string[]
   /** Tables that have more rows than before. */
   readonly grown: readonly string[]
+  /** What is gone though no row is: columns, triggers and views, as sentences. */
+  readonly gone: readonly string[]
 }
 
 /** What a migration made of a database: two surveys side by side. The tables of `bookkeeping` are the migrator's own. */
@@ -35,24 +37,53 @@ export function compareSurveys(
     else if (left > rows) grown.push(table)
   }
   for (const [reference, count] of Object.entries(before.references)) {
-    const left = after.references[reference]
     const [table = '', column = ''] = splitReference(reference, before)
+    const left = after.references[`${moves.get(table) ?? table}.${column}`]
     // Rows that are gone have taken their references with them.
     if (left === undefined || left >= count || lost.some((each) => each.table === table)) continue
     lost.push({ table, column, before: count, after: left })
   }
+  const violationsBefore = underNewNames(before.violations, moves)
   return {
     lost,
     moved: [...moves].map(([from, to]) => ({ from, to })),
     uncounted,
     newViolations: Object.fromEntries(
       Object.entries(after.violations)
-        .map(([key, count]) => [key, { before: before.violations[key] ?? 0, after: count }] as const)
+        .map(([key, count]) => [key, { before: violationsBefore[key] ?? 0, after: count }] as const)
         .filter(([, counts]) => counts.after > counts.before),
     ),
     newDamage: after.outcome === 'damaged' ? after.messages.filter((each) => !before.messages.includes(each)) : [],
     grown,
+    gone: [...goneColumns(before, after, moves), ...goneObjects(before, after)],
   }
+}
+
+/** Rows that referred to nothing under the tables' old names still do under the new ones. */
+function underNewNames(
+  violations: ImageSurvey['violations'],
+  moves: ReadonlyMap<string, string>,
+): ImageSurvey['violations'] {
+  const renamed = (name: string): string => moves.get(name) ?? name
+  return Object.fromEntries(
+    Object.entries(violations).map(([key, count]) => [key.split(' → ').map(renamed).join(' → '), count]),
+  )
+}
+
+function goneColumns(before: ImageSurvey, after: ImageSurvey, moves: ReadonlyMap<string, string>): readonly string[] {
+  return Object.entries(before.tables).flatMap(([table, { rows, columns }]) => {
+    const now = after.tables[moves.get(table) ?? table]
+    const gone = columns.filter((column) => !now?.columns.includes(column))
+    if (now === undefined || rows === 0 || gone.length === 0) return []
+    return [`${table} has no ${gone.join(', ')} any more; what was in there is in the backup.`]
+  })
+}
+
+/** A table that is rebuilt loses its triggers: https://sqlite.org/lang_altertable.html#making_other_kinds_of_table_schema_changes */
+function goneObjects(before: ImageSurvey, after: ImageSurvey): readonly string[] {
+  return Object.entries(before.objects)
+    .filter(([name]) => after.objects[name] === undefined)
+    .map(([name, kind]) => `There is no ${kind} ${name} any more.`)
 }
 
 /** Tables that are gone, and a new table for each that has all their columns and at least as many rows. */

@@ -19,6 +19,8 @@ function survey({ rows = {}, ...more }: Facts = {}): ImageSurvey {
     violations: {},
     schemaSha256: 'schema',
     migrations: {},
+    foreignKeys: [],
+    objects: {},
     contentSha256: JSON.stringify([rows, more]),
     ...more,
   }
@@ -38,6 +40,35 @@ const facts = (more: Partial<MigrationFacts>): MigrationFacts => ({
 const verdict = (more: Partial<MigrationFacts>): string => decideMigration(facts(more)).verdict
 
 describe('decideMigration', () => {
+  test('keeps rows that referred to nothing before, and references, under the new names of their tables', () => {
+    const before = survey({
+      rows: { posts: 3, users: 2 },
+      violations: { 'posts → users': 2 },
+      references: { 'posts.author': 3 },
+    })
+    const renamed = { rows: { articles: 3, users: 2 }, violations: { 'articles → users': 2 } }
+    expect(verdict({ before, after: survey({ ...renamed, references: { 'articles.author': 3 } }) })).toBe('keep')
+    expect(
+      decideMigration(facts({ before, after: survey({ ...renamed, references: { 'articles.author': 1 } }) })).lost,
+    ).toEqual([{ table: 'posts', column: 'author', before: 3, after: 1 }])
+  })
+
+  test('tells of columns, triggers and views that went without a row', () => {
+    const before = survey({ rows: { users: 2, empty: 0 }, objects: { touch: 'trigger', recent: 'view', old: 'view' } })
+    const tables = { users: { rows: 2, columns: ['id'] }, empty: { rows: 0, columns: ['id'] } }
+    const { verdict: kept, warnings } = decideMigration(
+      facts({ before, after: { ...survey({ objects: { old: 'view' } }), tables } }),
+    )
+    expect([kept, warnings]).toEqual([
+      'keep',
+      [
+        'users has no x any more; what was in there is in the backup.',
+        'There is no trigger touch any more.',
+        'There is no view recent any more.',
+      ],
+    ])
+  })
+
   test('never keeps a failure, nor fewer rows that nobody allowed', () => {
     const counts = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'books'), fc.nat({ max: 3 }))
     fc.assert(

@@ -42,6 +42,7 @@ export function decideMigration(facts: MigrationFacts): MigrationDecision {
   const warnings = [
     ...allowed.map((each) => `As allowed: ${describeLoss(each)}`),
     ...difference.moved.map(({ from, to }) => `The rows of ${from} are in ${to} now.`),
+    ...difference.gone,
     ...difference.uncounted.map((table) => `The rows of ${table} could not be counted without the app.`),
     ...(after.outcome === 'unknown'
       ? [`SQLite could not check all of it without the app: ${sentence(after.messages[0] ?? '')}`]

@@ -1,9 +1,18 @@
+import type { BookedMigration, SurveyedForeignKey } from '../work/protocol.ts'
+
+export type { BookedMigration, SurveyedForeignKey }
+
 /** How a migration is guarded. */
 export interface GuardOptions<T = unknown> {
   /** The file the migrations are about to change: it has to be that of the database, or names it when there are several. */
   readonly file?: string
   /** What is about to be applied; asked again once nobody else migrates. Without it the guard is on duty every time. */
   readonly pending?: () => Promise<PendingMigrations | undefined>
+  /**
+   * What is about to be applied, told from the backup's own image, for where only another program opens the database. The
+   * guard is on duty whatever it says.
+   */
+  readonly plan?: (found: FoundBefore) => Promise<MigrationPlan | undefined>
   /** What is about to run, like a command line, where nobody knows the migrations. */
   readonly what?: string
   /** Tables (`sessions`) and references (`posts.author_id`) that may become fewer. @default [] */
@@ -41,6 +50,20 @@ export interface PendingMigrations {
   readonly isAtomic?: boolean
   /** Tags of all migrations by the hash that the database keeps of them. */
   readonly tags?: Readonly<Record<string, string>>
+}
+
+/** A database before, or after, a migration. */
+export interface FoundBefore {
+  /** What is booked as applied, by the table it is booked in. */
+  readonly migrations: Readonly<Record<string, readonly BookedMigration[]>>
+  readonly foreignKeys: readonly SurveyedForeignKey[]
+}
+
+export interface MigrationPlan extends PendingMigrations {
+  /** What a person should know before it runs. */
+  readonly warnings: readonly string[]
+  /** Tables and references that may become fewer, besides those of the options. */
+  readonly allowLoss: readonly string[]
 }
 
 export interface GuardResult<T> {

@@ -87,13 +87,11 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
   const { context, database, dir, migrate, options, signal, began, warnings } = guarded
   guarded.warn((await recoverGuard(context, database, dir, options, signal)).warnings)
   // Whoever had the lock before has perhaps done it all.
-  const pending = await options.pending?.()
-  if (isNothing(pending)) return unguarded('nothing-pending', database.name, await migrate(), began, warnings)
-  // Before the backup, whose manifest names the newest migration.
-  if (pending?.tags !== undefined) await writeMigrationTags(guarded.spoolDir, pending.tags)
+  const asked = await options.pending?.()
+  if (isNothing(asked)) return unguarded('nothing-pending', database.name, await migrate(), began, warnings)
   const { state } = await context.capture.inspect({ path: database.path }, { signal })
   if (state !== 'database') {
-    return unguarded('nothing-to-lose', database.name, await migrate(), began, warnings, pending?.names)
+    return unguarded('nothing-to-lose', database.name, await migrate(), began, warnings, asked?.names)
   }
 
   const image = await takeImage(context, database, dir, signal)
@@ -103,6 +101,11 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
     if (before.outcome === 'damaged') {
       guarded.warn([`SQLite finds damage in ${database.name} before the migration: ${before.messages[0] ?? ''}`])
     }
+    const planned = await options.plan?.(before)
+    guarded.warn(planned?.warnings ?? [])
+    const pending = asked ?? planned
+    // Before the backup, whose manifest names the newest migration.
+    if (pending?.tags !== undefined) await writeMigrationTags(guarded.spoolDir, pending.tags)
     const backup = await backUpBefore(
       context,
       database,
@@ -116,7 +119,7 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
       signal,
     )
     guarded.warn(backup.warnings)
-    return await migrateBackedUp(guarded, { pending, image, before, backup })
+    return await migrateBackedUp(guarded, { pending, allowLoss: planned?.allowLoss ?? [], image, before, backup })
   } finally {
     if ((await readIntent(dir)) === undefined) await removeImage(image)
   }

@@ -1,6 +1,6 @@
 import { runOf } from '../context.ts'
 import { BackupError, serializeError } from '../errors.ts'
-import type { ImageSurvey } from '../work/protocol.ts'
+import type { BookedMigration, ImageSurvey } from '../work/protocol.ts'
 import type { BackupBefore } from './back-up-before.ts'
 import type { MigrationDecision } from './decide-migration.ts'
 import type { GuardOptions, GuardResult, PendingMigrations } from './guard-api.ts'
@@ -13,6 +13,8 @@ import type { TakenImage } from './take-image.ts'
 
 export interface Prepared {
   readonly pending: PendingMigrations | undefined
+  /** What the migrations themselves allow. */
+  readonly allowLoss: readonly string[]
   readonly image: TakenImage
   readonly before: ImageSurvey
   readonly backup: BackupBefore
@@ -31,7 +33,7 @@ export async function migrateBackedUp<T>(guarded: Guarded<T>, prepared: Prepared
     startedAt: context.now().toISOString(),
     pending: names,
     isAtomic: pending?.isAtomic ?? false,
-    allowLoss: options.allowLoss ?? [],
+    allowLoss: [...(options.allowLoss ?? []), ...prepared.allowLoss],
     bookkeeping,
     before,
     manifest: backup.manifest,
@@ -144,12 +146,17 @@ async function appliedOf<T>(
   after: ImageSurvey,
 ): Promise<readonly string[]> {
   if (pending !== undefined) {
-    const still = (await options.pending?.())?.names ?? []
+    const still = (await (options.pending?.() ?? options.plan?.(after)))?.names ?? []
     return pending.names.filter((name) => !still.includes(name))
   }
-  return Object.entries(after.migrations).flatMap(([table, names]) =>
-    names.filter((name) => !(before.migrations[table] ?? []).includes(name)),
-  )
+  return Object.entries(after.migrations).flatMap(([table, booked]) => {
+    const known = (before.migrations[table] ?? []).map(labelOf)
+    return booked.map(labelOf).filter((label) => !known.includes(label))
+  })
+}
+
+function labelOf({ name, hash }: BookedMigration): string {
+  return name ?? hash ?? ''
 }
 
 function changedTables(before: ImageSurvey, after: ImageSurvey): GuardResult<unknown>['tables'] {

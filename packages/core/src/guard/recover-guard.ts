@@ -23,7 +23,7 @@ export async function recoverGuard(
   context: EngineContext,
   database: ResolvedDatabase,
   dir: string,
-  options: Pick<GuardOptions, 'pending' | 'interrupted' | 'actor'>,
+  options: Pick<GuardOptions, 'pending' | 'plan' | 'interrupted' | 'actor'>,
   signal: AbortSignal,
 ): Promise<Recovered> {
   const intent = await readIntent(dir)
@@ -75,12 +75,12 @@ async function decide(
   database: ResolvedDatabase,
   dir: string,
   intent: GuardIntent,
-  options: Pick<GuardOptions, 'pending' | 'interrupted' | 'actor'>,
+  options: Pick<GuardOptions, 'pending' | 'plan' | 'interrupted' | 'actor'>,
   signal: AbortSignal,
 ): Promise<InterruptedDecision> {
   try {
     const { survey } = await surveyNow(context, database, dir, intent.bookkeeping, signal)
-    const stillPending = await options.pending?.()
+    const stillPending = await (options.pending?.() ?? options.plan?.(survey))
     return decideInterrupted({ ...intent, after: survey, stillPending: stillPending?.names })
   } catch (error) {
     if (!isBackupError(error) || !isBroken(error.code)) throw error
