@@ -18,7 +18,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   catalog: ['storage', 'codec', 'verify/record'],
   config: ['storage', 'codec', 'catalog', 'spool'],
   capture: ['wal', 'codec', 'spool', 'rpc', 'catalog/manifest'],
-  work: ['codec', 'spool', 'rpc', 'storage/storage', 'wal/result-code'],
+  work: [
+    'codec',
+    'spool',
+    'rpc',
+    'storage/storage',
+    'storage/filesystem-error',
+    'storage/read-chunks',
+    'wal/result-code',
+  ],
   backup: [...shared, 'catalog', 'storage', 'codec', 'spool', 'capture/client', 'capture/protocol', 'config'],
   verify: [...shared, 'catalog', 'storage', 'codec', 'spool', 'work/client', 'work/protocol', 'config'],
   restore: [

@@ -43,6 +43,13 @@ export interface EncodeResult {
   readonly stored: Digest
 }
 
+export interface DecodeResult {
+  /** The database image that came out; without `sha256` when that was left to the caller. */
+  readonly plain: { readonly sizeBytes: number; readonly sha256?: string }
+  /** The body that went in. */
+  readonly stored: Digest
+}
+
 /** Push encoder used in the capture process. One call at a time: await each before the next. */
 export interface Encoder {
   /** The chunk may be used again once the promise has resolved. Chunks of any size; large ones are faster. */
@@ -83,4 +90,6 @@ export interface DecodeOptions {
    * be written while the next one is made. Keeps the process tens of megabytes smaller. @default false
    */
   readonly freeChunks?: boolean
+  /** Only count the plain bytes: the caller compares their SHA-256 before it trusts them. @default false */
+  readonly leavesPlainDigest?: boolean
 }

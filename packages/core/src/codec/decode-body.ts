@@ -1,8 +1,16 @@
 import { BackupError } from '../errors.ts'
 import { decryptAge } from './age-decrypt.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
-import type { DecodeOptions, EncodeResult } from './codec.ts'
-import { checkDigest, checkNotLonger, checkNotShorter, createDigester, type Digester } from './digest.ts'
+import type { DecodeOptions, DecodeResult } from './codec.ts'
+import {
+  type Counter,
+  checkDigest,
+  checkNotLonger,
+  checkNotShorter,
+  createCounter,
+  createDigester,
+  type Digester,
+} from './digest.ts'
 import { decodeGzip } from './gzip-decode.ts'
 import { decodeZstd } from './zstd-decode.ts'
 
@@ -20,11 +28,12 @@ import { decodeZstd } from './zstd-decode.ts'
 export async function* decodeBody(
   input: AsyncIterable<Uint8Array>,
   options: DecodeOptions,
-): AsyncGenerator<Uint8Array, EncodeResult, undefined> {
+): AsyncGenerator<Uint8Array, DecodeResult, undefined> {
   const { expect = {} } = options
   const stored = createDigester()
   // An unpacked body is the image: hashed once.
-  const plain = options.compression === 'none' && !options.encrypted ? stored : createDigester()
+  const isImage = options.compression === 'none' && !options.encrypted
+  const plain: Counter = isImage ? stored : options.leavesPlainDigest ? createCounter() : createDigester()
   const storedReader = createByteReader(digestStored(input, stored, options))
   const reader = options.encrypted ? createByteReader(decryptAge(storedReader, options.keys)) : storedReader
   try {
@@ -37,10 +46,11 @@ export async function* decodeBody(
       throw new BackupError('BODY_TOO_LONG', 'Bytes follow the end of the body.')
     }
     const storedDigest = stored.digest()
-    const found = { plain: plain === stored ? storedDigest : plain.digest(), stored: storedDigest }
-    checkDigest('stored', found.stored, expect.stored)
-    checkDigest('plain', found.plain, expect.plain)
-    return found
+    checkDigest('stored', storedDigest, expect.stored)
+    const plainDigest = plain === stored ? storedDigest : plain.digest?.()
+    if (plainDigest === undefined) checkNotShorter('plain', plain.sizeBytes, expect.plain)
+    else checkDigest('plain', plainDigest, expect.plain)
+    return { plain: plainDigest ?? { sizeBytes: plain.sizeBytes }, stored: storedDigest }
   } finally {
     await reader.close()
     await storedReader.close()

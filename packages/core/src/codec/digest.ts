@@ -2,10 +2,14 @@ import { createHash } from 'node:crypto'
 import { BackupError } from '../errors.ts'
 import type { Digest } from './codec.ts'
 
-/** Counts and hashes what passes. */
-export interface Digester {
+/** Counts what passes, and hashes it unless somebody else does. */
+export interface Counter {
   readonly sizeBytes: number
   update(chunk: Uint8Array): void
+  digest?(): Digest
+}
+
+export interface Digester extends Counter {
   digest(): Digest
 }
 
@@ -21,6 +25,18 @@ export function createDigester(): Digester {
       sizeBytes += chunk.length
     },
     digest: () => ({ sizeBytes, sha256: hash.digest('hex') }),
+  }
+}
+
+export function createCounter(): Counter {
+  let sizeBytes = 0
+  return {
+    get sizeBytes() {
+      return sizeBytes
+    },
+    update(chunk) {
+      sizeBytes += chunk.length
+    },
   }
 }
 

@@ -101,6 +101,11 @@ function options(more: Partial<RestoreDatabase> = {}): RestoreDatabase {
   }
 }
 
+const processes = [
+  ['one process', false],
+  ['two processes', true],
+] as const
+
 /** Nothing of ours is left beside the target or in the spool, but what is named. */
 function expectTidy(...kept: readonly string[]): void {
   const ours = (name: string): boolean => name !== 'spool' && name !== 'state.json' && !name.startsWith('app.db')
@@ -240,7 +245,7 @@ describe('restoreDatabase', () => {
       expectTidy()
     })
 
-    it('refuses a whole body of another backup', async () => {
+    it.each(processes)('refuses a whole body of another backup, checked by %s', async (_name, isParallel) => {
       const other = join(dir, 'other.db')
       copyFileSync(image, other)
       const app = new BetterSqlite(other)
@@ -250,7 +255,7 @@ describe('restoreDatabase', () => {
       const spliced = await storeBackupOf(other, [storage])
       rmSync(other)
       manifest = { ...manifest, body: spliced.body, stored: spliced.stored }
-      await expect(restoreDatabase(options())).rejects.toMatchObject({ code: 'BODY_DIGEST_MISMATCH' })
+      await expect(restoreDatabase(options({ isParallel }))).rejects.toMatchObject({ code: 'BODY_DIGEST_MISMATCH' })
       expectTidy()
     })
 
@@ -272,13 +277,21 @@ describe('restoreDatabase', () => {
       rmSync(damaged)
     })
 
-    it('refuses it and says so', async () => {
+    it.each(processes)('refuses it and says so, checked by %s', async (_name, isParallel) => {
       make(target, 'live', 10).close()
-      await expect(restoreDatabase(options())).rejects.toMatchObject({
+      await expect(restoreDatabase(options({ isParallel }))).rejects.toMatchObject({
         code: 'RESTORE_DAMAGED',
         hint: expect.stringContaining('--accept-damaged'),
       })
       expect(look(target)).toEqual({ integrity: 'ok', live: 10 })
+      expectTidy()
+    })
+
+    it('says that it is not what was backed up, when it is neither that nor sound', async () => {
+      manifest = { ...manifest, plain: { ...manifest.plain, sha256: '0'.repeat(64) } }
+      await expect(restoreDatabase(options({ isParallel: true }))).rejects.toMatchObject({
+        code: 'BODY_DIGEST_MISMATCH',
+      })
       expectTidy()
     })
 
@@ -307,19 +320,22 @@ describe('restoreDatabase', () => {
     expect(restored.warnings.join()).toContain('german')
   })
 
-  it('reports rows that refer to nothing, and restores them', async () => {
-    const orphans = join(dir, 'orphans.db')
-    const app = new BetterSqlite(orphans)
-    app.exec(
-      'PRAGMA foreign_keys = OFF; CREATE TABLE t(id INTEGER PRIMARY KEY, label REFERENCES t(id)); INSERT INTO t VALUES (1, 99)',
-    )
-    app.close()
-    manifest = await storeBackupOf(orphans, [storage])
-    rmSync(orphans)
-    const restored = await restoreDatabase(options())
-    expect(restored.check).toMatchObject({ outcome: 'ok', foreignKeyViolations: 1 })
-    expect(restored.warnings).toEqual([expect.stringContaining('1 rows refer')])
-  })
+  it.each(processes)(
+    'reports rows that refer to nothing, and restores them, checked by %s',
+    async (_name, isParallel) => {
+      const orphans = join(dir, 'orphans.db')
+      const app = new BetterSqlite(orphans)
+      app.exec(
+        'PRAGMA foreign_keys = OFF; CREATE TABLE t(id INTEGER PRIMARY KEY, label REFERENCES t(id)); INSERT INTO t VALUES (1, 99)',
+      )
+      app.close()
+      manifest = await storeBackupOf(orphans, [storage])
+      rmSync(orphans)
+      const restored = await restoreDatabase(options({ isParallel }))
+      expect(restored.check).toMatchObject({ outcome: 'ok', foreignKeyViolations: 1 })
+      expect(restored.warnings).toEqual([expect.stringContaining('1 rows refer')])
+    },
+  )
 
   it('refuses before the download when there is no room', async () => {
     make(target, 'live', 10).close()

@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { constants, copyFile, open, rename } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { CaptureClient } from '../capture/client.ts'
 import type { Published, PublishStep } from '../capture/protocol.ts'
 import type { DecryptionKeys } from '../codec/codec.ts'
+import type { Profile } from '../config/profile.ts'
 import type { RestoreResult } from '../engine-api.ts'
 import { BackupError, isBackupError } from '../errors.ts'
-import { fsyncFile, makeDirDurably, tempNameFor } from '../spool/durable.ts'
+import { makeDirDurably, tempNameFor } from '../spool/durable.ts'
 import { readSpoolState, writeSpoolState } from '../spool/state.ts'
-import { readInRanges } from '../storage/read-in-ranges.ts'
+import { readBody } from '../storage/read-body.ts'
 import type { WorkClient } from '../work/client.ts'
 import type { CheckReport } from '../work/protocol.ts'
+import { checkRestored } from './check-restored.ts'
 import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
 import { forgetRestoreFiles, removeTemp, writeRestoreFiles } from './leftovers.ts'
 import { type DecidedRestore, planRestore } from './plan-restore.ts'
@@ -29,8 +32,18 @@ export interface RestoreDatabase extends RestoreRequest {
   readonly busyTimeoutMs?: number
   /** Ranges fetched, and frames decompressed, at the same time. @default { ranges: 4, frames: 2 } */
   readonly inFlight?: { readonly ranges: number; readonly frames: number }
+  /** Let a second process hash the image while the first has SQLite check it: faster, for the memory of one more. @default false */
+  readonly isParallel?: boolean
   readonly onEvent?: (event: RestoreEvent) => void
   readonly now?: () => Date
+}
+
+/** How a restore uses a machine, by its profile. */
+export function paceOf(profile: Profile): Pick<RestoreDatabase, 'inFlight' | 'isParallel'> {
+  return {
+    inFlight: { ranges: profile.partsInFlight, frames: profile.framesInFlight },
+    isParallel: profile.name === 'default' && availableParallelism() > 1,
+  }
 }
 
 /** Where a restore is; each is a moment at which a crash leaves the old or the new database, whole. */
@@ -79,13 +92,15 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
   await writeRestoreFiles(spoolDir, { temp, ...(safetyCopy === undefined ? {} : { safetyCopy }) })
   let published: Published | undefined
   try {
-    if (options.image === undefined || !(await moveImage(options.image, temp))) await fetchImage(options, temp)
+    const isMoved = options.image !== undefined && (await moveImage(options.image, temp))
+    if (!isMoved) await fetchImage(options, temp)
     onEvent?.({ kind: 'step', step: 'decoded' })
-    const [check] = await Promise.all([
-      checkImage(options, temp),
-      // An image that becomes the database itself has to be on disk first; SQLite's checks need not wait for that.
-      plan.how === 'online' || plan.how === 'replace' ? undefined : fsyncFile(temp),
-    ])
+    const check = await checkRestored(temp, {
+      ...options,
+      isHashed: isMoved || !hashesBeside(options),
+      // An image that becomes the database itself has to be on disk first.
+      isSynced: plan.how === 'online' || plan.how === 'replace',
+    })
     onEvent?.({ kind: 'step', step: 'checked' })
     published = await publishImage(options, plan, temp, safetyCopy)
     if (mode === 'in-place') {
@@ -135,44 +150,32 @@ async function moveImage(image: string, temp: string): Promise<boolean> {
 
 async function fetchImage(options: RestoreDatabase, temp: string): Promise<void> {
   const { from, manifest, work, keys, reserveBytes, inFlight = { ranges: 4, frames: 2 }, signal, onEvent } = options
-  const body = readInRanges(from.storage, manifest.body, {
-    sizeBytes: manifest.stored.sizeBytes,
-    inFlight: inFlight.ranges,
-    signal,
-  })
+  const body = { sizeBytes: manifest.stored.sizeBytes, inFlight: inFlight.ranges, signal }
   onEvent?.({ kind: 'step', step: 'fetching' })
   const totalBytes = manifest.plain.sizeBytes
-  await work.decode(
-    body,
-    {
-      file: temp,
-      reserveBytes,
-      options: {
-        compression: manifest.compression,
-        encrypted: manifest.encryption !== undefined,
-        ...(keys === undefined ? {} : { keys }),
-        expect: { plain: manifest.plain, stored: manifest.stored },
-        inFlight: inFlight.frames,
-      },
+  const params = {
+    file: temp,
+    reserveBytes,
+    options: {
+      compression: manifest.compression,
+      encrypted: manifest.encryption !== undefined,
+      ...(keys === undefined ? {} : { keys }),
+      expect: { plain: manifest.plain, stored: manifest.stored },
+      inFlight: inFlight.frames,
+      leavesPlainDigest: hashesBeside(options),
     },
-    {
+  }
+  await readBody(from.storage, manifest.body, body, (source) =>
+    work.decode(source, params, {
       signal,
       onEvent: ({ plainBytes }) => onEvent?.({ kind: 'progress', phase: 'fetch', doneBytes: plainBytes, totalBytes }),
-    },
+    }),
   )
 }
 
-async function checkImage(
-  { work, manifest, acceptDamaged = false, signal }: RestoreDatabase,
-  temp: string,
-): Promise<CheckReport> {
-  const check = await work.check({ file: temp, depth: 'quick', rowCounts: false }, { signal })
-  if (check.outcome !== 'damaged' || acceptDamaged) return check
-  throw new BackupError(
-    'RESTORE_DAMAGED',
-    `The backup ${manifest.id} is what was backed up, but the database was damaged then: ${check.messages[0] ?? 'no details'}`,
-    { hint: 'Nothing was changed. Restore an older backup, or this one with --accept-damaged.' },
-  )
+/** An unpacked body is its image, and has been hashed on the way. */
+function hashesBeside({ isParallel = false, manifest }: RestoreDatabase): boolean {
+  return isParallel && (manifest.compression !== 'none' || manifest.encryption !== undefined)
 }
 
 async function publishImage(

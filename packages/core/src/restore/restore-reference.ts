@@ -17,7 +17,7 @@ import { expireKept } from './expire-kept.ts'
 import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
 import { forgetRestoreFiles, recoverRestore } from './leftovers.ts'
 import { planRestore } from './plan-restore.ts'
-import { type RestoreEvent, restoreDatabase } from './restore-database.ts'
+import { paceOf, type RestoreEvent, restoreDatabase } from './restore-database.ts'
 
 const DEFAULT_LOCK_WAIT_MS = 60_000
 
@@ -116,7 +116,7 @@ export async function restoreFound(
         capture,
         work,
         keys,
-        inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
+        ...paceOf(config.profile),
         onEvent: (progress) => {
           if (progress.kind === 'progress') report(progress.phase, progress)
         },

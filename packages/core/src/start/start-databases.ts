@@ -5,7 +5,7 @@ import { databaseOf, type EngineContext, reserveBytesOf, runOf } from '../contex
 import type { RestoreIfMissingOptions, RestoreIfMissingResult, RestoreResult } from '../engine-api.ts'
 import { messageOf, serializeError } from '../errors.ts'
 import { throttled } from '../progress.ts'
-import type { RestoreEvent } from '../restore/restore-database.ts'
+import { paceOf, type RestoreEvent } from '../restore/restore-database.ts'
 import { restoreIfMissing } from '../restore/restore-if-missing.ts'
 import { restoreReference } from '../restore/restore-reference.ts'
 import { openSpool } from '../spool/spool.ts'
@@ -121,7 +121,7 @@ async function restoreMissing(
     capture,
     work,
     keys: await revealKeys(config),
-    inFlight: { ranges: config.profile.partsInFlight, frames: config.profile.framesInFlight },
+    ...paceOf(config.profile),
     reserveBytes: await reserveBytesOf(config, spoolDir),
     environment: config.environment,
     now,

@@ -9,6 +9,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { exactLength } from './exact-length.ts'
 import { errnoOf, filesystemError, isMissing } from './filesystem-error.ts'
 import { assertKey, assertPrefix } from './key.ts'
+import { keepsFiles } from './local-file.ts'
 import { publishFile } from './publish-file.ts'
 import { readChunks } from './read-chunks.ts'
 import { removeEmptyFolders } from './remove-empty-folders.ts'
@@ -191,7 +192,7 @@ export function filesystem(options: FilesystemOptions): Storage {
     }
   }
 
-  return {
+  const storage: Storage = {
     name,
     kind: 'filesystem',
     localDir: dir,
@@ -281,6 +282,7 @@ export function filesystem(options: FilesystemOptions): Storage {
       return call('write', signal, fencingOnce)
     },
   }
+  return keepsFiles(storage, pathOf)
 
   async function listed(key: string): Promise<ListedObject | undefined> {
     const stats = await statOf(join(dir, key))

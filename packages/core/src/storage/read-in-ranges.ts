@@ -58,7 +58,8 @@ async function collect(stream: AsyncIterable<Uint8Array>): Promise<readonly Uint
   return chunks
 }
 
-function checkSize(key: string, foundBytes: number, expectedBytes: number): void {
+/** @throws BackupError `BODY_TRUNCATED`, `BODY_TOO_LONG` */
+export function checkSize(key: string, foundBytes: number, expectedBytes: number): void {
   if (foundBytes === expectedBytes) return
   const isShort = foundBytes < expectedBytes
   throw new BackupError(

@@ -106,6 +106,9 @@ export interface GetResult extends ObjectFacts {
   readonly stream: AsyncIterable<Uint8Array>
 }
 
+/** Where another process gets the bytes of a body from: what this one hands it, or a file on this machine. */
+export type BodySource = AsyncIterable<Uint8Array> | { readonly file: string }
+
 export interface ListOptions extends CallOptions {
   /** Only keys that start with this. @default '' */
   readonly prefix?: string

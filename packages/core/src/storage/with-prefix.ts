@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { identityOf } from './identity-of.ts'
 import { assertKey, assertPrefix } from './key.ts'
+import { keepsFiles, localFilesOf } from './local-file.ts'
 import type { Storage } from './storage.ts'
 
 /**
@@ -22,7 +23,8 @@ export function withPrefix(storage: Storage, prefix: string): Storage {
   }
   const outer = (key: string): string => key.slice(folder.length)
 
-  return {
+  const pathOf = localFilesOf(storage)
+  const part: Storage = {
     ...identity,
     name: `${storage.name}/${root}`,
     ...(identity.localDir === undefined ? {} : { localDir: join(identity.localDir, root) }),
@@ -48,4 +50,5 @@ export function withPrefix(storage: Storage, prefix: string): Storage {
     delete: async (keys, options) => storage.delete(keys.map(inner), options),
     fencing: (options) => storage.fencing(options),
   }
+  return keepsFiles(part, pathOf && ((key) => pathOf(inner(key))))
 }

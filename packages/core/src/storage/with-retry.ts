@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BackupError, isBackupError } from '../errors.ts'
 import { identityOf } from './identity-of.ts'
+import { keepsFiles, localFilesOf } from './local-file.ts'
 import { type Patience, patience, type RetryOptions } from './patience.ts'
 import type { Body, GetOptions, GetResult, ObjectFacts, PutOptions, PutResult, Storage } from './storage.ts'
 
@@ -30,7 +31,7 @@ export function withRetry(storage: Storage, options: RetryOptions = {}): Storage
     }
   }
 
-  return {
+  const retried: Storage = {
     ...identityOf(storage),
 
     async put(key, body, put = {}) {
@@ -64,6 +65,7 @@ export function withRetry(storage: Storage, options: RetryOptions = {}): Storage
       return retry(begin('probe conditional writes', call.signal), () => storage.fencing(call))
     },
   }
+  return keepsFiles(retried, localFilesOf(storage))
 
   async function putOnce(
     key: string,

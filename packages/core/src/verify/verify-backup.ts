@@ -5,8 +5,8 @@ import type { Manifest } from '../catalog/manifest.ts'
 import type { DecryptionKeys } from '../codec/codec.ts'
 import { BackupError, type ErrorCode, isBackupError } from '../errors.ts'
 import { makeDirDurably } from '../spool/durable.ts'
-import { readInRanges } from '../storage/read-in-ranges.ts'
-import type { Storage } from '../storage/storage.ts'
+import { readBody } from '../storage/read-body.ts'
+import type { BodySource, Storage } from '../storage/storage.ts'
 import type { WorkClient } from '../work/client.ts'
 import type { CheckLevel, VerifyRecord } from './record.ts'
 
@@ -70,10 +70,8 @@ async function checkStored({ storage, manifest, signal }: VerifyBackup): Promise
 
 async function checkBytes(options: VerifyBackup): Promise<void> {
   const { manifest, work, signal, onProgress } = options
-  await work.hash(
-    readBody(options),
-    { expect: manifest.stored },
-    { signal, onEvent: ({ storedBytes }) => onProgress?.(storedBytes) },
+  await bodyOf(options, (body) =>
+    work.hash(body, { expect: manifest.stored }, { signal, onEvent: ({ storedBytes }) => onProgress?.(storedBytes) }),
   )
 }
 
@@ -83,20 +81,19 @@ async function prove(options: VerifyBackup): Promise<Findings> {
   await removeForgotten(scratchDir, options.now())
   const file = join(scratchDir, `${SCRATCH_PREFIX}${randomBytes(6).toString('hex')}.db`)
   try {
-    await work.decode(
-      readBody(options),
-      {
-        file,
-        reserveBytes,
-        options: {
-          compression: manifest.compression,
-          encrypted: manifest.encryption !== undefined,
-          ...(keys === undefined ? {} : { keys }),
-          expect: { plain: manifest.plain, stored: manifest.stored },
-          inFlight: inFlight?.frames ?? 2,
-        },
+    const params = {
+      file,
+      reserveBytes,
+      options: {
+        compression: manifest.compression,
+        encrypted: manifest.encryption !== undefined,
+        ...(keys === undefined ? {} : { keys }),
+        expect: { plain: manifest.plain, stored: manifest.stored },
+        inFlight: inFlight?.frames ?? 2,
       },
-      { signal, onEvent: ({ plainBytes }) => onProgress?.(plainBytes) },
+    }
+    await bodyOf(options, (body) =>
+      work.decode(body, params, { signal, onEvent: ({ plainBytes }) => onProgress?.(plainBytes) }),
     )
     const report = await work.check({ file, depth: 'full', rowCounts: true }, { signal })
     return {
@@ -112,12 +109,16 @@ async function prove(options: VerifyBackup): Promise<Findings> {
   }
 }
 
-function readBody({ storage, manifest, inFlight, signal }: VerifyBackup): AsyncIterable<Uint8Array> {
-  return readInRanges(storage, manifest.body, {
+function bodyOf<T>(
+  { storage, manifest, inFlight, signal }: VerifyBackup,
+  read: (body: BodySource) => Promise<T>,
+): Promise<T> {
+  const options = {
     sizeBytes: manifest.stored.sizeBytes,
     signal,
     ...(inFlight === undefined ? {} : { inFlight: inFlight.ranges }),
-  })
+  }
+  return readBody(storage, manifest.body, options, read)
 }
 
 const SCRATCH_PREFIX = 'verify-'

@@ -4,11 +4,13 @@ import { BackupError, messageOf } from '../errors.ts'
 import { SQLITE, sqliteCode } from '../wal/result-code.ts'
 import { countForeignKeyViolations } from './foreign-keys.ts'
 import { countRows, listTables, openImage, pragmaNumber, quoteName, schemaHash } from './image-database.ts'
-import type { CheckReport } from './protocol.ts'
+import type { CheckReport, ForeignKeyReport } from './protocol.ts'
 
 export interface CheckOptions {
   readonly depth: 'quick' | 'full'
   readonly rowCounts: boolean
+  /** False leaves them to `checkForeignKeysOf`, in another process. @default true */
+  readonly foreignKeys?: boolean
 }
 
 const MAX_MESSAGES = 20
@@ -35,6 +37,23 @@ export function checkImage(file: string, options: CheckOptions): CheckReport {
   }
 }
 
+/** Only the foreign keys of an image. */
+export function checkForeignKeysOf(file: string): ForeignKeyReport {
+  const findings: Finding[] = []
+  let foreignKeyViolations = 0
+  let database: DatabaseSync | undefined
+  try {
+    database = openImage(file)
+    const names = listTables(database).map((table) => table.name)
+    foreignKeyViolations = checkForeignKeys(database, names, findings)
+  } catch (error) {
+    findings.push(findingOf(error, 'The schema could not be read'))
+  } finally {
+    database?.close()
+  }
+  return { ...report(findings), foreignKeyViolations }
+}
+
 interface Finding {
   readonly kind: 'damaged' | 'unknown'
   readonly message: string
@@ -42,14 +61,14 @@ interface Finding {
 
 function inspect(
   database: DatabaseSync,
-  { depth, rowCounts }: CheckOptions,
+  { depth, rowCounts, foreignKeys = true }: CheckOptions,
   header: { readonly pageSize: number; readonly pageCount: number },
   findings: Finding[],
 ): CheckReport {
   const tables = listTables(database)
   const names = tables.map((table) => table.name)
   findings.push(...checkPages(database, depth, names))
-  const foreignKeyViolations = checkForeignKeys(database, names, findings)
+  const foreignKeyViolations = foreignKeys ? checkForeignKeys(database, names, findings) : 0
   const counts: Record<string, number> = {}
   for (const table of rowCounts ? tables : []) {
     const rows = countRows(database, table.name)

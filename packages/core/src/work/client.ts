@@ -1,12 +1,14 @@
 import type { Writable } from 'node:stream'
-import type { EncodeResult } from '../codec/codec.ts'
+import type { DecodeResult, EncodeResult } from '../codec/codec.ts'
 import { processEntry } from '../rpc/entry.ts'
 import type { EventOf } from '../rpc/messages.ts'
 import { aborted, type CallControl, type Child, spawnChild } from '../rpc/spawn-child.ts'
+import type { BodySource } from '../storage/storage.ts'
 import type { WorkMethods } from './protocol.ts'
 
 type Control<M extends keyof WorkMethods> = CallControl<EventOf<WorkMethods, M>>
-type Params<M extends keyof WorkMethods> = WorkMethods[M]['params']
+/** Where a body comes from is the client's business. */
+type Params<M extends keyof WorkMethods> = Omit<WorkMethods[M]['params'], 'body'>
 type Result<M extends keyof WorkMethods> = WorkMethods[M]['result']
 
 /**
@@ -16,11 +18,18 @@ type Result<M extends keyof WorkMethods> = WorkMethods[M]['result']
  */
 export interface WorkClient {
   /** Unpacks a body into `file`. @throws BackupError `BODY_…`, `DECRYPTION_FAILED`, `SPOOL_NO_SPACE`, and what `input` throws */
-  decode(input: AsyncIterable<Uint8Array>, params: Params<'decode'>, control?: Control<'decode'>): Promise<EncodeResult>
+  decode(input: BodySource, params: Params<'decode'>, control?: Control<'decode'>): Promise<DecodeResult>
   /** Hashes a body. @throws BackupError `BODY_…`, and what `input` throws */
-  hash(input: AsyncIterable<Uint8Array>, params: Params<'hash'>, control?: Control<'hash'>): Promise<Result<'hash'>>
+  hash(input: BodySource, params: Params<'hash'>, control?: Control<'hash'>): Promise<Result<'hash'>>
+  /** Holds an image against its digest. @throws BackupError `BODY_TRUNCATED`, `BODY_TOO_LONG`, `BODY_DIGEST_MISMATCH` */
+  hashImage(params: Params<'hashImage'>, control?: Control<'hashImage'>): Promise<Result<'hashImage'>>
   /** Lets SQLite look at an image. */
   check(params: Params<'check'>, control?: Control<'check'>): Promise<Result<'check'>>
+  /** What `check` leaves out with `foreignKeys: false`. */
+  checkForeignKeys(
+    params: Params<'checkForeignKeys'>,
+    control?: Control<'checkForeignKeys'>,
+  ): Promise<Result<'checkForeignKeys'>>
   /** Packs an image into a body. */
   encode(params: Params<'encode'>, control?: Control<'encode'>): Promise<EncodeResult>
   /** What would change if one image took the place of the other. @throws BackupError `DATABASE_INVALID` */
@@ -77,7 +86,7 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
 
   const run = async <M extends keyof WorkMethods>(
     method: M,
-    params: Params<M>,
+    params: WorkMethods[M]['params'],
     control: Control<M> = {},
     input?: AsyncIterable<Uint8Array>,
   ): Promise<Result<M>> => {
@@ -101,9 +110,13 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
   }
 
   return {
-    decode: (input, params, control) => run('decode', params, control, input),
-    hash: (input, params, control) => run('hash', params, control, input),
+    decode: (input, params, control) =>
+      'file' in input ? run('decode', { ...params, body: input.file }, control) : run('decode', params, control, input),
+    hash: (input, params, control) =>
+      'file' in input ? run('hash', { ...params, body: input.file }, control) : run('hash', params, control, input),
+    hashImage: (params, control) => run('hashImage', params, control),
     check: (params, control) => run('check', params, control),
+    checkForeignKeys: (params, control) => run('checkForeignKeys', params, control),
     encode: (params, control) => run('encode', params, control),
     diff: (params, control) => run('diff', params, control),
     survey: (params, control) => run('survey', params, control),

@@ -1,6 +1,6 @@
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type DecodeOptions, type EncodeResult, freedChunkBytes } from '../codec/codec.ts'
+import { type DecodeOptions, type DecodeResult, freedChunkBytes } from '../codec/codec.ts'
 import { decodeBody } from '../codec/decode-body.ts'
 import { BackupError, isBackupError } from '../errors.ts'
 
@@ -25,7 +25,7 @@ export async function decodeToFile(
   input: AsyncIterable<Uint8Array>,
   file: string,
   options: DecodeToFileOptions,
-): Promise<EncodeResult> {
+): Promise<DecodeResult> {
   const handle = await createFile(file)
   try {
     await assertSpace(file, options.decode.expect?.plain?.sizeBytes ?? 0, options.reserveBytes)
@@ -41,11 +41,11 @@ export async function decodeToFile(
 
 /** Writes one batch while the next is made: hashing and writing keep two cores busy. */
 async function writeAll(
-  body: AsyncGenerator<Uint8Array, EncodeResult>,
+  body: AsyncGenerator<Uint8Array, DecodeResult>,
   handle: FileHandle,
   file: string,
   { signal, onProgress, reserveBytes }: DecodeToFileOptions,
-): Promise<EncodeResult> {
+): Promise<DecodeResult> {
   let position = 0
   let reportedAt = 0
   let batch: Uint8Array[] = []
@@ -79,7 +79,7 @@ async function writeAll(
       }
     }
   } finally {
-    await Promise.allSettled([writing, body.return({} as EncodeResult)])
+    await Promise.allSettled([writing, body.return({} as DecodeResult)])
   }
 }
 

@@ -52,6 +52,11 @@ describe('countForeignKeyViolations', () => {
       1,
     ],
     [
+      'a collation of the child and its index',
+      "CREATE TABLE p(code TEXT PRIMARY KEY); CREATE TABLE child(p TEXT COLLATE NOCASE REFERENCES p(code)); CREATE INDEX i ON child(p); INSERT INTO p VALUES ('X'); INSERT INTO child VALUES ('X'), ('x'), ('X')",
+      1,
+    ],
+    [
       'columns of other types',
       "CREATE TABLE p(code TEXT PRIMARY KEY); CREATE TABLE child(p INTEGER REFERENCES p(code)); INSERT INTO p VALUES ('01'); INSERT INTO child VALUES (1)",
       1,
@@ -87,12 +92,18 @@ describe('countForeignKeyViolations', () => {
     const values = fc.array(fc.constantFrom('1', "'1'", '1.0', "'1.0'", "'01'", "x'31'", 'NULL', '2', "'a'", "'A'"), {
       maxLength: 6,
     })
+    const indexes = fc.constantFrom(
+      '',
+      'CREATE INDEX i ON child(c)',
+      'CREATE INDEX i ON child(c COLLATE NOCASE)',
+      'CREATE INDEX i ON child(c DESC) WHERE c > 1',
+    )
     fc.assert(
-      fc.property(types, types, values, values, (parentType, childType, parents, children) => {
+      fc.property(types, types, values, values, indexes, (parentType, childType, parents, children, index) => {
         const run = new DatabaseSync(':memory:')
         run.exec(
           `PRAGMA foreign_keys = OFF; CREATE TABLE p(k ${parentType} PRIMARY KEY) WITHOUT ROWID;
-           CREATE TABLE child(c ${childType} REFERENCES p(k))`,
+           CREATE TABLE child(c ${childType} REFERENCES p(k)); ${index}`,
         )
         for (const value of parents) run.exec(`INSERT OR IGNORE INTO p VALUES (${value})`)
         for (const value of children) run.exec(`INSERT INTO child VALUES (${value})`)

@@ -1,28 +1,32 @@
 import { hashBody } from '../codec/hash-body.ts'
 import { serve } from '../rpc/serve.ts'
-import { checkImage } from './check-image.ts'
+import { checkForeignKeysOf, checkImage } from './check-image.ts'
 import { decodeToFile } from './decode-to-file.ts'
 import { diffImages } from './diff-images.ts'
 import { encodeImage } from './encode-image.ts'
+import { hashImage } from './hash-image.ts'
 import type { WorkMethods } from './protocol.ts'
+import { readBodyFile } from './read-body-file.ts'
 import { surveyImage } from './survey-image.ts'
 
 const PROGRESS_BYTES = 16 * 1024 * 1024
 
 serve<WorkMethods>({
-  decode: ({ file, options, reserveBytes }, { signal, emit, input }) =>
-    decodeToFile(input(), file, {
+  decode: ({ body, file, options, reserveBytes }, { signal, emit, input }) =>
+    decodeToFile(body === undefined ? input() : readBodyFile(body), file, {
       decode: options,
       reserveBytes,
       signal,
       onProgress: (plainBytes) => emit({ plainBytes }),
     }),
-  hash: ({ expect }, { emit, input }) =>
+  hash: ({ body, expect }, { emit, input }) =>
     hashBody(
-      counted(input(), (storedBytes) => emit({ storedBytes })),
+      counted(body === undefined ? input() : readBodyFile(body), (storedBytes) => emit({ storedBytes })),
       expect,
     ),
+  hashImage: ({ file, expect }, { signal }) => hashImage(file, expect, signal),
   check: async ({ file, ...options }) => checkImage(file, options),
+  checkForeignKeys: async ({ file }) => checkForeignKeysOf(file),
   encode: ({ file, spoolFile, encode }, { signal, emit }) =>
     encodeImage(file, spoolFile, { encode, signal, onProgress: (plainBytes) => emit({ plainBytes }) }),
   diff: async ({ now, after }) => diffImages(now, after),

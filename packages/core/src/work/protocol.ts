@@ -1,20 +1,41 @@
-import type { DecodeOptions, Digest, EncodeOptions, EncodeResult } from '../codec/codec.ts'
+import type { DecodeOptions, DecodeResult, Digest, EncodeOptions, EncodeResult } from '../codec/codec.ts'
 
 /** What the engine may ask of the work process. It never opens a live database. */
 export type WorkMethods = {
-  /** Reads a body from the input pipe, writes the database image to `file`, not yet fsynced. Any broken promise throws and removes the file. */
+  /**
+   * Reads a body from `body`, else from the input pipe, and writes the database image to `file`, not yet fsynced. Any
+   * broken promise throws and removes the file.
+   */
   decode: {
-    params: { readonly file: string; readonly options: DecodeOptions; readonly reserveBytes: number }
-    result: { readonly plain: Digest; readonly stored: Digest }
+    params: {
+      readonly body?: string
+      readonly file: string
+      readonly options: DecodeOptions
+      readonly reserveBytes: number
+    }
+    result: DecodeResult
     event: { readonly plainBytes: number }
   }
-  /** Reads a body from the input pipe and hashes it. */
-  hash: { params: { readonly expect?: Digest }; result: Digest; event: { readonly storedBytes: number } }
+  /** Reads a body from `body`, else from the input pipe, and hashes it. */
+  hash: {
+    params: { readonly body?: string; readonly expect?: Digest }
+    result: Digest
+    event: { readonly storedBytes: number }
+  }
+  /** Holds the file of an image against its digest. @throws BackupError `BODY_TRUNCATED`, `BODY_TOO_LONG`, `BODY_DIGEST_MISMATCH` */
+  hashImage: { params: { readonly file: string; readonly expect: Digest }; result: Digest }
   /** Opens an image (never a live database) and lets SQLite look at it. */
   check: {
-    params: { readonly file: string; readonly depth: 'quick' | 'full'; readonly rowCounts: boolean }
+    params: {
+      readonly file: string
+      readonly depth: 'quick' | 'full'
+      readonly rowCounts: boolean
+      readonly foreignKeys?: boolean
+    }
     result: CheckReport
   }
+  /** What `check` leaves out with `foreignKeys: false`. */
+  checkForeignKeys: { params: { readonly file: string }; result: ForeignKeyReport }
   /** Packs an image that is not live (a safety copy) into a body. */
   encode: {
     params: { readonly file: string; readonly spoolFile: string; readonly encode: EncodeOptions }
@@ -40,6 +61,8 @@ export interface CheckReport {
   readonly userVersion: number
   readonly schemaHash: string
 }
+
+export type ForeignKeyReport = Pick<CheckReport, 'outcome' | 'messages' | 'foreignKeyViolations'>
 
 export interface DiffReport {
   /** Not one byte of content differs. */
