@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -28,7 +29,7 @@ describe('the command line', () => {
     [['list', '--tier'], /argument missing/],
     [['verify', '--level', 'deep'], /stored, checked, proven/],
     [['list', '--limit', 'many'], /whole number/],
-    [['list', '--from', './x', '--db', 'app', '--since', 'yesterday'], /"yesterday" is not a time/],
+    [['list', '--from', '.', '--db', 'app', '--since', 'yesterday'], /"yesterday" is not a time/],
     [['backup', './app.db', '--to', './b', '--timeout', '10'], /"10" is not a duration/],
     [['status', '--from', './x', '--max-age', '26 hours'], /is not a duration/],
     [['status', '--config', './nope.mts'], /nope\.mts/],
@@ -105,6 +106,24 @@ describe('the command line', () => {
     expect((await runCli(folder.path, ['backup', './app.db', '--to', './backups'])).exitCode).toBe(0)
   })
 
+  it.runIf(process.platform === 'linux')('leaves at once when it is told a second time, whatever hangs', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'), { rows: 60, blobBytes: 1_000_000 })
+    const child = startCli(folder.path, ['backup', './app.db', '--to', './backups', '--json'])
+    const stdout = collect(child.stdout)
+    const exited = once(child, 'exit') // Its pipes are its helpers', too.
+    await stdout.until('backup.progress')
+    const helpers = childrenOf(child.pid)
+    for (const pid of helpers) process.kill(pid, 'SIGSTOP')
+    child.kill('SIGTERM')
+    await new Promise((resolve) => setTimeout(resolve, 1000)) // Two signals of one key press are one.
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([130, null])
+    // Its helpers see that it is gone, and leave.
+    for (const pid of helpers) process.kill(pid, 'SIGCONT')
+    expect((await runCli(folder.path, ['backup', './app.db', '--to', './backups'])).exitCode).toBe(0)
+  })
+
   it('exits with 4 while another run has the database, and does not wait longer than it may', async () => {
     using folder = tempFolder()
     makeDatabase(join(folder.path, 'app.db'), { rows: 100, blobBytes: 1_000_000 })
@@ -121,6 +140,11 @@ describe('the command line', () => {
     expect(await firstExited).toBe(0)
   })
 })
+
+/** The processes that a process has started. */
+function childrenOf(pid: number | undefined): readonly number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
+}
 
 /** What a stream says, as it comes. */
 function collect(stream: Readable | null): { text(): string; until(needle: string): Promise<void> } {

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Config, ResolvedConfig, SqliteBackup } from '@sqlite-backup/core'
-import { usageError } from './cli-error.ts'
+import { CliError, usageError } from './cli-error.ts'
+import { exitCodeOf } from './exit-codes.ts'
 import { isAddress, isDatabaseFile, nameStorages } from './names-and-addresses.ts'
 import { resolveOwnPackages } from './resolve-own-packages.ts'
 
@@ -53,6 +54,7 @@ export async function openEngine(flags: EngineFlags, surroundings: Surroundings)
   const database = databaseNamed(flags, databaseNameOf)
   const names = storagesOf(flags).filter((storage) => !isAddress(storage))
   requireConfigured(names, config)
+  requireFolder(flags.from, config)
   return {
     engine: createEngine(config),
     chosen: {
@@ -118,6 +120,17 @@ function requireConfigured(names: readonly string[], { enabled, storages }: Reso
     if (known.includes(name)) continue
     const others = known.length === 0 ? 'None is configured.' : `Configured: ${known.join(', ')}.`
     throw usageError(`There is no storage "${name}" in the config.`, `${others} If it is a folder, write ./${name}`)
+  }
+}
+
+/** What is read must be there: an empty answer about a folder that is not would be believed. */
+function requireFolder(from: string | undefined, { storages }: ResolvedConfig): void {
+  if (from === undefined || !isAddress(from)) return
+  for (const { localDir } of storages.map(({ storage }) => storage)) {
+    if (localDir === undefined || existsSync(localDir)) continue
+    const message = `There is no folder ${localDir}.`
+    const hint = 'Look for a slip in the path, or whether the volume is mounted.'
+    throw new CliError({ code: 'STORAGE_MISSING', message, hint }, exitCodeOf('STORAGE_MISSING'))
   }
 }
 

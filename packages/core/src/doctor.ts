@@ -16,7 +16,15 @@ export async function examine(context: EngineContext, signal: AbortSignal): Prom
     findings.push({ level: 'warning', code: 'OFF', message: 'SQLITE_BACKUP=off switches everything off.' })
   }
   if (config.databases.length === 0)
-    findings.push(nothing('DATABASES', 'No database is configured.', 'Add one under `databases`.'))
+    findings.push(
+      config.storages.length === 0
+        ? nothing('DATABASES', 'No database is configured.', 'Add one under `databases`.')
+        : warning(
+            'DATABASES',
+            'No database is configured: only the storages are looked at.',
+            'Add one under `databases`.',
+          ),
+    )
   if (config.storages.length === 0)
     findings.push(nothing('STORAGES', 'No storage is configured.', 'Add one under `storages`.'))
   for (const database of config.databases) {
@@ -82,7 +90,8 @@ async function examineStorage(
       code: 'STORAGE',
       message: `${name} (${storage.name}): can list, write, read and delete; ${holds}; fencing: ${fencing}.`,
     })
-    for (const { name: database } of context.config.databases) {
+    const own = context.config.databases.map((each) => each.name)
+    for (const database of own.length > 0 ? own : databases) {
       findings.push(...(await orphansOf(name, storage, database, context.now(), signal)))
     }
   } catch (error) {

@@ -88,8 +88,8 @@ async function statusOf(
     if (maxAgeMs !== undefined && knownMs > maxAgeMs && !isAsleep) {
       problems.push(
         asOf > newest.created
-          ? `Nothing was heard for ${inWords(knownMs)}, and it may be ${inWords(maxAgeMs)}.`
-          : `The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)}.`,
+          ? `Nothing was heard for ${inWords(knownMs)}, and it may be ${inWords(maxAgeMs)} at most.`
+          : `The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)} at most.`,
       )
     }
     if (isBad) problems.push('The newest backup failed verification.')
@@ -140,9 +140,13 @@ function nextRunOf(jobs: readonly ResolvedJob[], database: string, now: Date): P
 }
 
 function inWords(ms: number): string {
-  const [unit, size] =
-    ms < 3_600_000 ? ['minutes', 60_000] : ms < 172_800_000 ? ['hours', 3_600_000] : ['days', 86_400_000]
-  return `${Math.round(ms / size)} ${unit}`
+  const count = (size: number, unit: string): string => {
+    const rounded = Math.round(ms / size)
+    return `${rounded} ${unit}${rounded === 1 ? '' : 's'}`
+  }
+  if (ms < 100_000) return count(1000, 'second')
+  if (ms < 6_000_000) return count(60_000, 'minute')
+  return ms < 172_800_000 ? count(3_600_000, 'hour') : count(86_400_000, 'day')
 }
 
 /** A folder on the database's own volume dies with it. */

@@ -10,7 +10,7 @@ import {
   profileFor,
   type Size,
 } from '@sqlite-backup/core'
-import type { Env } from './platform-env.ts'
+import { type Env, envFamilies } from './platform-env.ts'
 import { type PresetFacts, presetOfEndpoint, presets, regionOfEndpoint, type S3Preset } from './presets.ts'
 
 export interface S3Credentials {
@@ -172,7 +172,13 @@ function endpointOf(
   const made = preset.endpoint?.({ region: region ?? '', accountId: nonEmpty(options.accountId) })
   if (made !== undefined || name === 'aws') return made
   const missing = { r2: 'accountId or endpoint', b2: 'region or endpoint' }[name as string] ?? 'endpoint'
-  throw invalid(`Preset "${name}" needs ${missing}.`)
+  const family = envFamilies.find(({ preset }) => preset === name)
+  const variables = [...(family?.accountId ?? []), ...(family?.region ?? []), ...(family?.endpoint ?? [])]
+  const orVariable = variables.length === 0 ? '' : ` Or set ${variables.join(' or ')}.`
+  throw invalid(
+    `Preset "${name}" needs ${missing}.`,
+    `In a URL: s3://bucket/prefix?preset=${name}&${missing.replace(/ .*/, '')}=…${orVariable}`,
+  )
 }
 
 function checkedEndpoint(endpoint: string): string {

@@ -18,6 +18,14 @@ describe('doctor', () => {
     expect(stdout).toContain('sqlite-backup.config.mts')
   })
 
+  it('is content with a storage alone', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'))
+    await runCli(folder.path, ['backup', './app.db', '--to', './backups'])
+    const { exitCode, stdout } = await runCli(folder.path, ['doctor', '--from', './backups'])
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringContaining('only the storages') })
+  })
+
   it('exits with 3 when a database is damaged', async () => {
     using folder = tempFolder()
     writeFileSync(join(folder.path, 'app.db'), 'This is not a database, whatever it is called. '.repeat(100))

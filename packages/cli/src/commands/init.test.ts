@@ -47,6 +47,15 @@ describe('init', () => {
     expect(stdout).toContain('npm install @sqlite-backup/core @sqlite-backup/storage-s3')
   })
 
+  it('does not take a restored copy for a database of the app', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'))
+    makeDatabase(join(folder.path, 'restored.db'))
+    const { stderr } = await runCli(folder.path, ['init', '--yes'])
+    expect(stderr).toContain('Left out ./restored.db')
+    expect(readFileSync(join(folder.path, file), 'utf8')).not.toContain('restored.db')
+  })
+
   it('says so when there is no database', async () => {
     using folder = tempFolder()
     const { exitCode, stderr } = await runCli(folder.path, ['init', '--yes'])

@@ -53,7 +53,7 @@ async function init(flags: InitFlags, context: CommandContext): Promise<Outcome>
       'Run it where the app is, or on a terminal.',
     )
   }
-  const choices = mayAsk ? await askForChoices(found, storages, context) : { databases: found, storages }
+  const choices = mayAsk ? await askForChoices(found, storages, context) : { databases: originals(found), storages }
   const text = configTemplate(choices)
   const json = { file: join(cwd, fileName), ...choices, text }
   if (flags.dryRun) return { exitCode: exitCodes.ok, json, lines: [text.trimEnd()], quietLines: [text.trimEnd()] }
@@ -62,7 +62,15 @@ async function init(flags: InitFlags, context: CommandContext): Promise<Outcome>
     throw usageError(`${fileName} was not written: nobody is here to say yes.`, 'Run it again with --yes.')
   }
   writeFileSync(join(cwd, fileName), text, { flag: 'wx' })
+  const leftOut = mayAsk ? [] : found.filter((each) => !originals(found).includes(each)).map(({ path }) => path)
+  if (leftOut.length > 0) terminal.say(`Left out ${leftOut.join(', ')}: a copy, by the name. Add it if it is not.`)
   return { exitCode: exitCodes.ok, json, lines: writtenLines(choices, context), quietLines: [join(cwd, fileName)] }
+}
+
+/** Without those that are copies by their name, unless there is nothing else. */
+function originals(found: readonly FoundDatabase[]): readonly FoundDatabase[] {
+  const wanted = found.filter(({ isCopy }) => !isCopy)
+  return wanted.length === 0 ? found : wanted
 }
 
 function refuseToOverwrite(cwd: string): void {
@@ -109,8 +117,8 @@ async function askForChoices(
       label: path,
       hint: from === context.cwd ? formatBytes(sizeBytes) : `${formatBytes(sizeBytes)}, from ${from}`,
     }))
-    const all = found.map(({ path }) => path)
-    const chosen = await chooseSome('Which databases?', choices, all, context)
+    const likely = originals(found).map(({ path }) => path)
+    const chosen = await chooseSome('Which databases?', choices, likely, context)
     return found.filter(({ path }) => chosen.includes(path))
   }
 

@@ -25,6 +25,19 @@ describe('list', () => {
     )
   })
 
+  it('says when a folder or a database is a slip, and what there is', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'))
+    await backUp(folder.path, './app.db')
+    const noFolder = await runCli(folder.path, ['list', '--from', './backup'])
+    expect(noFolder).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/no folder .*backup\.\n[\s\S]*STORAGE_MISSING/),
+    })
+    const noDatabase = await runCli(folder.path, ['list', '--from', './backups', '--db', 'ap'])
+    expect(noDatabase).toMatchObject({ exitCode: 5, stderr: expect.stringContaining('It holds backups of app.') })
+  })
+
   it('goes page by page', async () => {
     using folder = tempFolder()
     makeDatabase(join(folder.path, 'app.db'))
@@ -59,7 +72,7 @@ describe('list', () => {
 
   it('says so when there is nothing', async () => {
     using folder = tempFolder()
-    const { exitCode, stdout, stderr } = await runCli(folder.path, ['list', '--from', './backups'])
+    const { exitCode, stdout, stderr } = await runCli(folder.path, ['list', '--from', '.'])
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' })
     expect(stderr).toMatch(/no backups/)
   })

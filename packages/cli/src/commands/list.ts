@@ -1,5 +1,6 @@
 import type { BackupList, Tier } from '@sqlite-backup/core'
 import { Command, InvalidArgumentError } from 'commander'
+import { CliError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type ReadFlags, flags as shared } from '../flags.ts'
@@ -65,13 +66,34 @@ async function list(flags: ListFlags, context: CommandContext): Promise<Outcome>
     ...(flags.cursor === undefined ? {} : { cursor: flags.cursor }),
   }
   const page = await engine.list(only, options)
-  if (page.items.length === 0) terminal.say(`There are no such backups of ${only} in ${page.storage}.`)
+  if (page.items.length === 0) {
+    const others = await engine.listDatabases({ ...chosen, signal })
+    if (!others.includes(only)) return noneOf(only, page, others, opened, context)
+    terminal.say(`There are no such backups of ${only} in ${page.storage}.`)
+  }
   return {
     exitCode: exitCodes.ok,
     json: page,
     lines: renderList(page, now(), terminal.out),
     quietLines: page.items.map(({ id }) => id),
   }
+}
+
+/** A name in the config may have no backup yet; any other is a slip. */
+function noneOf(
+  database: string,
+  page: BackupList,
+  others: readonly string[],
+  { engine }: OpenedEngine,
+  { terminal }: CommandContext,
+): Outcome {
+  const message = `There are no backups of ${database} in ${page.storage}.`
+  const hint = others.length === 0 ? 'It holds no backups at all.' : `It holds backups of ${others.join(', ')}.`
+  if (!engine.databases.includes(database)) {
+    throw new CliError({ code: 'BACKUP_NOT_FOUND', message, hint }, exitCodes.nothingToRestore)
+  }
+  terminal.say(`${message} ${hint}`)
+  return { exitCode: exitCodes.ok, json: page, lines: [] }
 }
 
 /** The one that is meant, or all that the storage holds: a configured one may be missing there, and others may be there. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
@@ -51,6 +51,16 @@ describe('restore into a new file', () => {
     expect(refused.stderr).toContain('RESTORE_TARGET_EXISTS')
     const forced = await runCli(folder.path, [...args, '--overwrite', '--yes'])
     expect({ ...forced, rows: countUsers(target) }).toMatchObject({ exitCode: 0, rows: 100 })
+  })
+
+  it('says how to replace a database that is there, before it asks for permission', async () => {
+    using folder = await folderWithBackup()
+    const args = ['restore', 'latest', ...from, '-o']
+    const refused = await runCli(folder.path, [...args, './app.db'])
+    expect({ ...refused }).toEqual({ exitCode: 2, stdout: '', stderr: expect.stringContaining('--overwrite') })
+    const folderNamed = await runCli(folder.path, [...args, '.', '--overwrite', '--yes'])
+    expect({ ...folderNamed }).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--output app.db') })
+    expect(readdirSync(join(folder.path, '.sqlite-backup')).sort()).toEqual(['.gitignore', 'app.db'])
   })
 
   it('exits with 5 when there is nothing to restore', async () => {

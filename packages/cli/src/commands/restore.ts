@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { RestoreOptions, RestorePlan } from '@sqlite-backup/core'
 import { Command } from 'commander'
 import { chooseDatabase } from '../choose-database.ts'
-import { usageError } from '../cli-error.ts'
+import { CliError, usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
-import { exitCodes } from '../exit-codes.ts'
+import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { type KeyFlags, type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
 import type { EngineFlags, OpenedEngine } from '../open-engine.ts'
@@ -61,6 +63,7 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
   const chosen = referenceOf(reference, flags) ?? (await askForBackup(opened, database, context))
   const options = await restoreOptions(opened, database, flags, context)
   const plan = await opened.engine.planRestore(chosen, options)
+  if (plan.refusal !== undefined) throw new CliError(plan.refusal, exitCodeOf(plan.refusal.code))
   if (flags.dryRun) {
     const lines = [
       ...renderPlan(plan, context.now(), terminal.outColumns, terminal.out),
@@ -93,6 +96,9 @@ async function targetDatabase(
   context: CommandContext,
 ): Promise<string | undefined> {
   const database = await chooseDatabase(opened, context)
+  if (output !== undefined && isFolder(output)) {
+    throw usageError(`${output} is a folder.`, `Name the file: --output ${join(output, `${database ?? 'app'}.db`)}`)
+  }
   if (output === undefined && (database === undefined || !opened.engine.databases.includes(database))) {
     throw usageError(
       database === undefined ? 'Restore to where?' : `Restore ${database} to where? It is in no config.`,
@@ -100,6 +106,10 @@ async function targetDatabase(
     )
   }
   return database
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 /** A file that was not there before needs no permission. */

@@ -39,7 +39,7 @@ describe('status', () => {
 
   it('is unhealthy when there is nothing', async () => {
     using folder = tempFolder()
-    const { exitCode, stdout } = await runCli(folder.path, ['status', '--from', './backups'])
+    const { exitCode, stdout } = await runCli(folder.path, ['status', '--from', '.'])
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: expect.stringMatching(/no backup/i) })
   })
 })

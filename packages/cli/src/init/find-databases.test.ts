@@ -45,6 +45,21 @@ describe('findDatabases', () => {
     expect(found).toMatchObject([{ name: 'app', path: './data/app.db', from: 'DATABASE_URL' }])
   })
 
+  it('knows copies by their names, but not what a variable names', () => {
+    const dir = folderWith(
+      'app.db',
+      'restored.db',
+      'app.restored.db',
+      'app-copy.db',
+      'copyright.db',
+      'older.db',
+      'bak.db',
+    )
+    const found = findDatabases(dir, { env: { DATABASE_URL: 'file:./bak.db' } })
+    const copies = found.filter(({ isCopy }) => isCopy).map(({ path }) => path)
+    expect(copies).toEqual(['./app-copy.db', './app.restored.db', './restored.db'])
+  })
+
   it('gives each database a name of its own that is safe as part of a key', () => {
     const dir = folderWith('a/App.db', 'b/app.sqlite', 'Größe & Co.db')
     const names = findDatabases(dir, { env: {} }).map(({ name }) => name)

@@ -9,6 +9,8 @@ export interface FoundDatabase {
   readonly sizeBytes: number
   /** Where it was found: a folder, or an environment variable. */
   readonly from: string
+  /** By its name a copy of another one here, as `restore --output` and people make them. */
+  readonly isCopy: boolean
 }
 
 export interface FindOptions {
@@ -19,6 +21,7 @@ export interface FindOptions {
 
 const extensions = /\.(db|db3|sqlite|sqlite3|s3db)$/i
 const ignoredFolders = new Set(['node_modules', 'dist', 'build', 'coverage', 'backups', 'vendor', 'tmp'])
+const soundsLikeCopy = /(?:^|[^a-z])(?:restored?|recovered|copy|backup|bak|old)(?:[^a-z]|$)/i
 const maxEntries = 20_000
 const variables = ['DATABASE_URL', 'DATABASE_PATH', 'DATABASE_FILE', 'DB_PATH', 'DB_FILE', 'SQLITE_PATH', 'SQLITE_FILE']
 
@@ -34,7 +37,8 @@ export function findDatabases(dir: string, { env, maxDepth = 3 }: FindOptions): 
   return [...paths].flatMap(([path, from]) => {
     const sizeBytes = databaseSize(path)
     if (sizeBytes === undefined) return []
-    return [{ name: freeName(path, names), path: shownPath(dir, path), sizeBytes, from }]
+    const isCopy = from === dir && soundsLikeCopy.test(basename(path).replace(extensions, ''))
+    return [{ name: freeName(path, names), path: shownPath(dir, path), sizeBytes, from, isCopy }]
   })
 }
 

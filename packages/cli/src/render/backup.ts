@@ -45,11 +45,12 @@ function sizeOf({ plain, stored, compression }: Manifest): string {
 }
 
 function storageLine(
-  { storage, ok, error, encryption }: StorageOutcome,
+  { storage, ok, encryption }: StorageOutcome,
   places: ReadonlyMap<string, string>,
   style: Style,
 ): string {
-  if (!ok) return `${style.bad(symbols.bad)} ${storage}: ${error?.message ?? 'failed'}`
+  // Why is among the warnings.
+  if (!ok) return `${style.bad(symbols.bad)} ${storage}`
   const facts = [places.get(storage), ...(encryption === undefined ? [] : [`${encryption} at rest`])]
   return `${storage} ${style.dim(`(${facts.filter((fact) => fact !== undefined).join(', ')})`)}`
 }

@@ -16,7 +16,7 @@ import { throttled } from '../progress.ts'
 import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
 import { checkLineage } from './check-lineage.ts'
-import { type RunBackup, type RunBackupEvent, requireDatabase, runBackup } from './run-backup.ts'
+import { type RunBackup, type RunBackupEvent, requireDatabase, requireFile, runBackup } from './run-backup.ts'
 import { storeLeftCopies } from './store-left-copies.ts'
 import { storePending } from './store-pending.ts'
 
@@ -60,6 +60,7 @@ export async function backupDatabase(
   if (options.dryRun) return planBackup(context, database, storages, signal)
   bus.emit('backup.started', { ...event(), trigger, tier })
   try {
+    await requireFile(database.path)
     const spoolDir = await openSpool(database)
     const { storeUntil } = options
     // Asking the storages takes as long as they take: when there is little time, the pages are read meanwhile.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CaptureClient } from '../capture/client.ts'
 import type { CapturedBackup, Inspection } from '../capture/protocol.ts'
@@ -225,18 +225,32 @@ async function captureAndStore(
   }
 }
 
+/** Before a spool is made for a file that is a typing error. @throws BackupError `DATABASE_MISSING` */
+export async function requireFile(path: string): Promise<void> {
+  try {
+    await stat(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missing(path)
+    // Whatever else is the matter, the capture process says it better.
+  }
+}
+
 /** @throws BackupError `DATABASE_MISSING`, `DATABASE_EMPTY` */
 export function requireDatabase(path: string, inspection: Inspection): void {
   if (inspection.state === 'missing') {
-    throw new BackupError('DATABASE_MISSING', `There is no database at ${path}.`, {
-      hint: 'Check the path. If the app creates it later, the next run will find it.',
-    })
+    throw missing(path)
   }
   if (inspection.state === 'empty') {
     throw new BackupError('DATABASE_EMPTY', `${path} has 0 bytes: there is nothing to back up yet.`, {
       hint: 'SQLite writes the file with the first table. The next run will find it.',
     })
   }
+}
+
+function missing(path: string): BackupError {
+  return new BackupError('DATABASE_MISSING', `There is no database at ${path}.`, {
+    hint: 'Check the path. If the app creates it later, the next run will find it.',
+  })
 }
 
 // Incompressible pages cost a few bytes per zstd block and age chunk, and a seek table entry per frame: 1 % covers all.

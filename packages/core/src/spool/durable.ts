@@ -165,7 +165,8 @@ export async function makeDirDurably(dir: string, mode = 0o700): Promise<void> {
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** False when nothing is there, too. */
+export async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory()
   } catch (error) {

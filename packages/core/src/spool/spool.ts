@@ -3,7 +3,7 @@ import { access, chmod, constants, readdir, rm, stat, writeFile } from 'node:fs/
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { BackupError, messageOf } from '../errors.ts'
-import { makeDirDurably } from './durable.ts'
+import { isFolder, makeDirDurably } from './durable.ts'
 import { followLinks } from './follow-links.ts'
 
 export interface SpoolLocation {
@@ -26,10 +26,13 @@ export function defaultSpoolDir(path: string): string {
  * Makes the spool folder of a database (only its owner may enter) and removes what killed runs left there long ago.
  * When it cannot be made, because the database's folder is read-only or belongs to somebody else, it is one under the
  * system's temporary folder, the same for every process of this user.
- * @throws BackupError `SPOOL_FAILED`
+ * @throws BackupError `SPOOL_FAILED`, `DATABASE_INVALID` when the database is a folder
  */
 export async function openSpool(location: SpoolLocation): Promise<string> {
   const realPath = await followLinks(location.path).catch(() => location.path)
+  if (await isFolder(realPath)) {
+    throw new BackupError('DATABASE_INVALID', `${realPath} is a folder.`, { hint: 'Name the database file itself.' })
+  }
   // Two engines that name the file differently must meet at one lock.
   const isDefault = location.spoolDir === defaultSpoolDir(location.path)
   const wanted = isDefault ? defaultSpoolDir(realPath) : location.spoolDir
