@@ -65,8 +65,8 @@ export function spawnChild<T extends MethodTable>(options: SpawnOptions): Child<
 }
 
 // What Node reads from its environment at start. NODE_OPTIONS: `--import` hooks would recurse. The others make it a
-// worker of somebody's cluster or speak on a channel it does not have; Node removes them when it has read them, and
-// process managers are known to put them back.
+// worker of somebody's cluster or speak on a channel it does not have. Node removes these when it has read them; they are
+// only there when the app put back a copy of its environment.
 const INHERITED_BY_NODE = ['NODE_OPTIONS', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_UNIQUE_ID']
 
 function scrubbedEnv(): NodeJS.ProcessEnv {
