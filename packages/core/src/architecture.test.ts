@@ -27,6 +27,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'storage/read-chunks',
     'wal/result-code',
   ],
+  audit: [...shared, 'catalog', 'storage'],
   backup: [...shared, 'catalog', 'storage', 'codec', 'spool', 'capture/client', 'capture/protocol', 'config'],
   verify: [...shared, 'catalog', 'storage', 'codec', 'spool', 'work/client', 'work/protocol', 'config'],
   restore: [
@@ -41,6 +42,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'work/protocol',
     'config',
     'backup',
+    'audit',
   ],
   start: [
     ...shared,

@@ -58,6 +58,14 @@ export interface SqliteBackup {
   keep(reference: string, options?: KeepOptions): Promise<KeepResult>
   /** Gives a backup back to the retention policy. @throws BackupError `BACKUP_NOT_FOUND` */
   unkeep(reference: string, options?: FromOptions): Promise<KeepResult>
+  /** Whether {@link SqliteBackup.delete} would delete a backup, and what holds it: reads only. */
+  planDelete(reference: string, options?: FromOptions): Promise<DeletePlan>
+  /**
+   * Deletes one backup, in every storage that has it. The newest, the newest checked one, kept ones, the ends of a fork and
+   * what is in use stay, whoever asks.
+   * @throws BackupError `BACKUP_NOT_FOUND`, `DELETE_REFUSED`, and what a storage throws that cannot be asked: then nothing was deleted
+   */
+  delete(reference: string, options?: DeleteOptions): Promise<DeleteResult>
   /**
    * Starts what goes on by itself once the app runs: stores what the last stop left in the spool, looks whether a storage
    * has something newer, and then follows the schedules: the jobs, a daily prune when `retention` is stated, a daily check
@@ -209,6 +217,8 @@ export interface RestoreOptions extends FromOptions {
   readonly acceptOtherEnvironment?: boolean
   readonly lockWaitMs?: number
   readonly actor?: string
+  /** Nobody else has approved it, though this database wants that: written down, and told by the event `restore.brokeGlass`. */
+  readonly breakGlass?: { readonly reason: string }
 }
 
 export interface RestorePlan {
@@ -385,6 +395,30 @@ export interface KeepResult {
   readonly storages: readonly StorageOutcome[]
 }
 
+export interface DeletePlan {
+  readonly id: string
+  readonly database: string
+  readonly created: string
+  readonly tier: Tier
+  /** Every storage that has it. */
+  readonly storages: readonly {
+    readonly storage: string
+    readonly storedSizeBytes: number
+    /** Why it has to stay: then it stays in all storages. Empty: it may go. */
+    readonly heldBy: readonly KeepReason[]
+  }[]
+}
+
+export interface DeleteOptions extends FromOptions {
+  readonly actor?: string
+}
+
+export interface DeleteResult {
+  readonly id: string
+  readonly database: string
+  readonly storages: readonly StorageOutcome[]
+}
+
 export interface StartOptions {
   /** Names of jobs. @default all */
   readonly jobs?: readonly string[]
@@ -406,6 +440,8 @@ export interface Status {
   readonly healthy: boolean
   readonly at: string
   readonly databases: readonly DatabaseStatus[]
+  /** What an app that closes the engine when it stops does first. `false`: no last backup. */
+  readonly stop: { readonly backup: 'if-changed' | false; readonly deadlineMs: number }
   /** What should be known though nothing is wrong with a backup. */
   readonly warnings: readonly string[]
 }

@@ -6,17 +6,18 @@ import { listDatabases } from './catalog/list-databases.ts'
 import { readLineage } from './catalog/read-lineage.ts'
 import { listRecords, listRecordsOf, readRecords } from './catalog/records.ts'
 import { summarizeRecords } from './catalog/summarize-records.ts'
-import type { Config, ResolvedConfig } from './config/config.ts'
+import type { Config, ResolvedConfig, ResolvedStorage } from './config/config.ts'
 import { resolveConfig } from './config/resolve-config.ts'
 import { databaseOf, type EngineContext } from './context.ts'
 import { examine } from './doctor.ts'
 import type { BackupList, CloseOptions, ListBackupsOptions, SqliteBackup } from './engine-api.ts'
-import { BackupError } from './errors.ts'
+import { BackupError, messageOf } from './errors.ts'
 import { createEventBus, type EventBus, type Logger } from './events.ts'
 import { findBackup } from './find-backup.ts'
 import { guardMigration } from './guard/guard-migration.ts'
 import { createInUse } from './in-use.ts'
 import { createHeartbeat } from './notify/heartbeat.ts'
+import { deleteBackup, planDelete } from './prune/delete-backup.ts'
 import { keepBackup, unkeepBackup } from './prune/keep-backup.ts'
 import { pruneDatabase } from './prune/prune-database.ts'
 import { compareBackup } from './restore/compare-backup.ts'
@@ -120,10 +121,15 @@ export function createEngine(
     await calls.finish(left())
     await heartbeat?.close(left())
     // Children leave by themselves once we are gone: nobody waits for one that is slow, nor for a storage.
-    await within(
-      Promise.all([context.capture.close(), ...config.storages.map(({ storage }) => storage.close?.())]),
-      left(),
-    )
+    await within(Promise.all([context.capture.close(), ...config.storages.map(closeStorage)]), left())
+  }
+
+  async function closeStorage({ name, storage }: ResolvedStorage): Promise<void> {
+    try {
+      await storage.close?.()
+    } catch (error) {
+      config.log?.warn({ storage: name }, `${name} could not be closed: ${messageOf(error)}`)
+    }
   }
 
   return {
@@ -194,6 +200,10 @@ export function createEngine(
       calls.run(options.signal, (signal) => keepBackup(context, reference, options, signal)),
     unkeep: (reference, options = {}) =>
       calls.run(options.signal, (signal) => unkeepBackup(context, reference, options, signal)),
+    planDelete: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => planDelete(context, reference, options, signal)),
+    delete: (reference, options = {}) =>
+      calls.run(options.signal, (signal) => deleteBackup(context, reference, options, signal)),
     async start(options = {}) {
       if (!isWhole) throw new BackupError('USAGE', 'The restore did not end well, so no schedule may start.')
       if (hasStarted || !config.enabled) return

@@ -31,6 +31,8 @@ export interface BackupEvents {
   readonly 'backup.kept': EventBase & { readonly id: string; readonly storages: readonly string[] }
   /** Nothing had changed since the backup with this id, so none was made. */
   readonly 'backup.unchanged': EventBase & { readonly id: string; readonly trigger: Trigger }
+  /** A person deleted it from this storage. */
+  readonly 'backup.deleted': EventBase & { readonly id: string; readonly storage: string; readonly actor?: string }
   /** One storage could not take it. The run may still succeed elsewhere. */
   readonly 'storage.failed': EventBase & {
     readonly storage: string
@@ -69,6 +71,13 @@ export interface BackupEvents {
     readonly error: SerializedError
     readonly id?: string
     readonly target: string
+  }
+  /** It begins in place without the approval of a second person, though this database wants one. */
+  readonly 'restore.brokeGlass': EventBase & {
+    readonly id: string
+    readonly target: string
+    readonly actor: string
+    readonly reason: string
   }
   /** A newer backup was damaged and an older, good one was restored instead. */
   readonly 'restore.fellBack': EventBase & { readonly id: string; readonly error: SerializedError }

@@ -3,6 +3,16 @@
  *
  * @packageDocumentation
  */
+export {
+  approvalsFolder,
+  type BreakGlass,
+  isApprovalRequired,
+  parseBreakGlass,
+  setApprovalRule,
+} from './audit/approvals.ts'
+export type { AuditAction, AuditEntry } from './audit/audit-entry.ts'
+export { type AuditLog, type AuditReport, createAuditLog } from './audit/audit-log.ts'
+export { inFirstStorage } from './audit/first-taking.ts'
 export { databaseFolder } from './catalog/keys.ts'
 export type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
 export { parseTime } from './catalog/parse-time.ts'

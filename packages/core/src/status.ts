@@ -41,6 +41,10 @@ export async function readStatus(
     healthy: reports.length > 0 && reports.every((each) => each.healthy),
     at: options.now.toISOString(),
     databases,
+    stop: {
+      backup: config.enabled && config.stop.backup !== false ? 'if-changed' : false,
+      deadlineMs: config.stop.deadline.ms,
+    },
     warnings: warningsOf(config),
   }
 }

@@ -6,7 +6,7 @@ import { walkCatalog } from '../catalog/walk-catalog.ts'
 import type { RetentionPolicy } from '../config/retention.ts'
 import type { KeepReason, RemoveReason } from '../engine-api.ts'
 import type { CallOptions, Storage } from '../storage/storage.ts'
-import { createDecider } from './decide-retention.ts'
+import { createDecider, type RetentionFacts } from './decide-retention.ts'
 
 export interface PlanPrune extends CallOptions {
   /** Absent: everything stays. */
@@ -56,16 +56,10 @@ export async function planPrune(storage: Storage, database: string, options: Pla
   let count = 0
   let sizeBytes = 0
   for await (const [entry, summary] of summarized(storage, database, signal)) {
-    const decision = decide({
-      id: entry.id,
-      created: entry.created,
-      tier: entry.tier,
-      isChecked: summary.level === 'checked' || summary.level === 'proven',
-      isBad: summary.isBad || broken.has(entry.id),
-      isKept: summary.isKept,
-      isTip: summary.isTip || options.isTip(entry.id),
-      isInUse: options.isInUse(entry.id),
-    })
+    const { id } = entry
+    const decision = decide(
+      factsOf(entry, summary, { isBroken: broken.has(id), isTip: options.isTip(id), isInUse: options.isInUse(id) }),
+    )
     if (decision.action === 'remove') {
       remove.push({ ...entry, reasons: decision.reasons })
       continue
@@ -77,8 +71,26 @@ export async function planPrune(storage: Storage, database: string, options: Pla
   return { remove, orphans, kept: { count, sizeBytes }, keptBy }
 }
 
+/** What retention looks at, from what the keys say and what only this process knows. */
+export function factsOf(
+  { id, created, tier }: BackupEntry,
+  summary: RecordSummary,
+  known: { readonly isBroken: boolean; readonly isTip: boolean; readonly isInUse: boolean },
+): RetentionFacts {
+  return {
+    id,
+    created,
+    tier,
+    isChecked: summary.level === 'checked' || summary.level === 'proven',
+    isBad: summary.isBad || known.isBroken,
+    isKept: summary.isKept,
+    isTip: summary.isTip || known.isTip,
+    isInUse: known.isInUse,
+  }
+}
+
 /** All backups, newest first, with what their records come to. */
-async function* summarized(
+export async function* summarized(
   storage: Storage,
   database: string,
   signal: AbortSignal | undefined,

@@ -13,6 +13,7 @@ import { findBackup } from '../find-backup.ts'
 import { throttled } from '../progress.ts'
 import { defaultSpoolDir, openSpool, temporarySpoolDir } from '../spool/spool.ts'
 import { readSpoolState, type SpoolState } from '../spool/state.ts'
+import { breakGlass } from './break-glass.ts'
 import { expireKept } from './expire-kept.ts'
 import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
 import { forgetRestoreFiles, recoverRestore } from './leftovers.ts'
@@ -40,7 +41,10 @@ export async function restoreReference(
   signal: AbortSignal,
 ): Promise<RestoreResult> {
   const found = await findBackup(context, reference, options, signal)
-  return context.inUse.during(found.value.manifest.id, () => restoreFound(context, found, options, signal))
+  const restore = (): Promise<RestoreResult> => restoreFound(context, found, options, signal)
+  return context.inUse.during(found.value.manifest.id, () =>
+    options.breakGlass === undefined ? restore() : breakGlass(context, found.value, options, restore),
+  )
 }
 
 export interface RestoreFoundOptions extends RestoreOptions {

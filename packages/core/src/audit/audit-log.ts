@@ -1,0 +1,231 @@
+import { randomBytes } from 'node:crypto'
+import type { NamedStorage } from '../catalog/first-answering.ts'
+import { databaseFolder } from '../catalog/keys.ts'
+import { isBackupError } from '../errors.ts'
+import type { Logger } from '../events.ts'
+import { bytesBody, listAll, readObject, type Storage } from '../storage/storage.ts'
+import { type AuditAction, type AuditEntry, type AuditHead, encodeEntry, sha256Of } from './audit-entry.ts'
+import { type ChainReport, checkChains, type StoredEntry } from './check-chains.ts'
+import { inFirstStorage } from './first-taking.ts'
+import { noteHead, parseHead } from './heads.ts'
+
+export interface AuditLog {
+  /** Writes an action down before it is done; when no storage can take it, the action is not done either. */
+  append(database: string, action: AuditAction): Promise<AuditEntry>
+  /** The newest entries of every storage, and what was removed or edited. */
+  read(database: string): Promise<AuditReport>
+}
+
+export interface AuditReport extends ChainReport {
+  /** Older entries are in the storage and not in this report. */
+  readonly hasMore: boolean
+}
+
+export interface AuditLogOptions {
+  readonly storages: readonly NamedStorage[]
+  readonly now: () => Date
+  /** Hears when the end of a chain could not be noted in another storage. @default none */
+  readonly log?: Logger | undefined
+}
+
+const MAX_READ = 500
+const MAX_WRITERS_NOTED = 20
+const MAX_LOOKED_AGAIN = 20
+const MAX_ENTRY_BYTES = 64 * 1024
+
+interface Chain {
+  head?: AuditHead
+  /** Appends of one process follow one another. */
+  tail: Promise<unknown>
+}
+
+/** The log of one process: a chain of its own per storage and database, `<db>/audit/<writer>/<seq>.json`. */
+export function createAuditLog({ storages, now, log }: AuditLogOptions): AuditLog {
+  const writer = `${now().toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z-${randomBytes(4).toString('hex')}`
+  const chains = new Map<string, Chain>()
+  const cache = new Map<string, { readonly version: string; readonly bytes: Uint8Array }>()
+
+  return {
+    append: (database, action) =>
+      inFirstStorage(storages, 'write the audit log, so nothing was done', async (named) => {
+        const chain = chainOf(named, database)
+        const append = chain.tail.then(() => appendTo(named, chain, database, action))
+        chain.tail = append.catch(() => undefined)
+        return append
+      }),
+    async read(database) {
+      const listed = await Promise.all(
+        storages.map(async (named) => ({ named, ...(await listAudit(named, database)) })),
+      )
+      const notes = listed.flatMap((each) => each.otherKeys)
+      const reports = await Promise.all(listed.map(({ named, entries }) => readFrom(named, database, entries, notes)))
+      return {
+        entries: reports.flatMap(({ entries }) => entries).sort((a, b) => (a.at < b.at ? 1 : -1)),
+        problems: reports.flatMap(({ problems }) => problems),
+        hasMore: reports.some(({ hasMore }) => hasMore),
+      }
+    },
+  }
+
+  function chainOf({ name }: NamedStorage, database: string): Chain {
+    const key = JSON.stringify([name, database])
+    const chain = chains.get(key) ?? { tail: Promise.resolve() }
+    chains.set(key, chain)
+    return chain
+  }
+
+  async function appendTo(
+    named: NamedStorage,
+    chain: Chain,
+    database: string,
+    action: AuditAction,
+  ): Promise<AuditEntry> {
+    const { storage } = named
+    const { head } = chain
+    const seq = (head?.seq ?? 0) + 1
+    const heads = head === undefined ? await readHeads(named, database) : []
+    const entry: AuditEntry = {
+      format: 1,
+      writer,
+      seq,
+      at: now().toISOString(),
+      database,
+      ...action,
+      ...(head === undefined ? {} : { previous: head.sha256 }),
+      ...(heads.length === 0 ? {} : { heads }),
+    }
+    const bytes = encodeEntry(entry)
+    await storage.put(keyOf(database, writer, seq), bytesBody(bytes), {
+      ifAbsent: true,
+      contentType: 'application/json',
+    })
+    chain.head = { writer, seq, sha256: sha256Of(bytes) }
+    await note(named, database, chain.head, head)
+    return entry
+  }
+
+  /** In the other storages meanwhile: one that is down is in nobody's way. */
+  async function note(
+    { name: storageName }: NamedStorage,
+    database: string,
+    head: AuditHead,
+    before: AuditHead | undefined,
+  ): Promise<void> {
+    const noted = storages.map(async ({ name, storage }) => {
+      try {
+        await noteHead(storage, { database, storageName }, head, before)
+      } catch (error) {
+        log?.warn({ err: error, database, storage: name }, 'Where the audit log ends could not be noted')
+      }
+    })
+    await noted[storages.findIndex(({ name }) => name === storageName)]
+  }
+
+  async function readFrom(
+    { name, storage }: NamedStorage,
+    database: string,
+    keys: readonly ListedEntry[],
+    notes: readonly string[],
+  ): Promise<AuditReport> {
+    // Newest writers last: their names begin with the time. Whole chains, so that each link can be checked.
+    const shown = keys.slice(-MAX_READ)
+    const stored = await Promise.all(shown.map((each) => readCached(storage, name, each)))
+    const { head } = chainOf({ name, storage }, database)
+    const noted = notes.map((key) => parseHead(key, database, name)).filter((each) => each !== undefined)
+    const report = checkChains(
+      stored.filter((each) => each !== undefined),
+      head === undefined ? noted : [head, ...noted],
+    )
+    const first = shown[0]
+    const hasMore = shown.length < keys.length
+    // Of a chain that is cut by the limit, what stands before the cut was not read: it is not missing.
+    const shownWriters = new Set(shown.map((each) => each.writer))
+    const found = report.problems.filter(
+      (problem) =>
+        !hasMore ||
+        (shownWriters.has(problem.writer) && (problem.writer !== first?.writer || problem.seq >= first.seq)),
+    )
+    // An entry that came while the keys were listed is not missing.
+    const isProblem = await Promise.all(
+      found.map(
+        async ({ kind, writer, seq }, at) =>
+          kind !== 'removed' || at >= MAX_LOOKED_AGAIN || !(await isThere(storage, keyOf(database, writer, seq))),
+      ),
+    )
+    return { ...report, problems: found.filter((_, at) => isProblem[at]), hasMore }
+  }
+
+  async function readCached(storage: Storage, name: string, listed: ListedEntry): Promise<StoredEntry | undefined> {
+    const cacheKey = `${name} ${listed.key}`
+    const cached = cache.get(cacheKey)
+    if (cached?.version === listed.version) return { ...listed, bytes: cached.bytes }
+    const bytes = await readIfThere(storage, listed.key)
+    if (bytes === undefined) return undefined
+    if (cache.size > 4 * MAX_READ) cache.clear()
+    if (listed.version !== '') cache.set(cacheKey, { version: listed.version, bytes })
+    return { ...listed, bytes }
+  }
+}
+
+interface ListedEntry {
+  readonly key: string
+  readonly writer: string
+  readonly seq: number
+  /** Changes when the object does; '' when the storage does not say. */
+  readonly version: string
+}
+
+function folderOf(database: string): string {
+  return `${databaseFolder(database)}audit/`
+}
+
+function keyOf(database: string, writer: string, seq: number): string {
+  return `${folderOf(database)}${writer}/${String(seq).padStart(8, '0')}.json`
+}
+
+/** The entries of a storage, in order, and the keys beside them. */
+async function listAudit(
+  { storage }: NamedStorage,
+  database: string,
+): Promise<{ readonly entries: readonly ListedEntry[]; readonly otherKeys: readonly string[] }> {
+  const prefix = folderOf(database)
+  const entries: ListedEntry[] = []
+  const otherKeys: string[] = []
+  for await (const { key, etag, modified, sizeBytes } of listAll(storage, { prefix })) {
+    const [, writer, seq] = /^(\d{8}T\d{6}Z-[0-9a-f]{8})\/(\d{8})\.json$/.exec(key.slice(prefix.length)) ?? []
+    if (writer === undefined || seq === undefined) {
+      otherKeys.push(key)
+      continue
+    }
+    const version = etag ?? (modified === undefined ? '' : `${modified.toISOString()} ${sizeBytes}`)
+    entries.push({ key, writer, seq: Number(seq), version })
+  }
+  return { entries, otherKeys }
+}
+
+/** Where the newest chains of other writers end. */
+async function readHeads(named: NamedStorage, database: string): Promise<readonly AuditHead[]> {
+  const { storage } = named
+  const last = new Map<string, ListedEntry>()
+  for (const entry of (await listAudit(named, database)).entries) last.set(entry.writer, entry)
+  const heads = await Promise.all(
+    [...last.values()].slice(-MAX_WRITERS_NOTED).map(async ({ key, writer, seq }): Promise<AuditHead | undefined> => {
+      const bytes = await readIfThere(storage, key)
+      return bytes === undefined ? undefined : { writer, seq, sha256: sha256Of(bytes) }
+    }),
+  )
+  return heads.filter((head) => head !== undefined)
+}
+
+async function readIfThere(storage: Storage, key: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readObject(storage, key, { maxBytes: MAX_ENTRY_BYTES })
+  } catch (error) {
+    if (isBackupError(error, 'OBJECT_MISSING')) return undefined
+    throw error
+  }
+}
+
+async function isThere(storage: Storage, key: string): Promise<boolean> {
+  return (await readIfThere(storage, key)) !== undefined
+}

@@ -1,0 +1,70 @@
+import { type AuditEntry, type AuditHead, parseEntry, sha256Of } from './audit-entry.ts'
+
+/** One object of the log, as the storage has it. */
+export interface StoredEntry {
+  readonly writer: string
+  readonly seq: number
+  readonly bytes: Uint8Array
+}
+
+/** Something that is not as it was written. */
+export interface ChainProblem {
+  readonly writer: string
+  readonly seq: number
+  readonly kind: 'removed' | 'edited'
+}
+
+export interface ChainReport {
+  /** Newest first. */
+  readonly entries: readonly AuditEntry[]
+  readonly problems: readonly ChainProblem[]
+}
+
+/**
+ * Reads the chains of all writers and says what was removed or edited since: each entry holds the SHA-256 of the one
+ * before, and each writer's first entry holds where the others ended. `heads`: ends that are known from elsewhere, like
+ * what this very process wrote last. Pure.
+ */
+export function checkChains(stored: readonly StoredEntry[], heads: readonly AuditHead[] = []): ChainReport {
+  const entries: AuditEntry[] = []
+  const problems = new Map<string, ChainProblem>()
+  const report = (writer: string, seq: number, kind: ChainProblem['kind']): void => {
+    const key = `${writer} ${seq}`
+    if (!problems.has(key)) problems.set(key, { writer, seq, kind })
+  }
+  const byWriter = Map.groupBy(stored, ({ writer }) => writer)
+  const known: AuditHead[] = [...heads]
+  for (const [writer, objects] of byWriter) {
+    const sorted = [...objects].sort((a, b) => a.seq - b.seq)
+    let expected = 1
+    let previous: string | undefined
+    for (const { seq, bytes } of sorted) {
+      for (; expected < seq; expected++) {
+        report(writer, expected, 'removed')
+        previous = undefined
+      }
+      const entry = parseEntry(bytes)
+      if (entry === undefined || entry.writer !== writer || entry.seq !== seq) report(writer, seq, 'edited')
+      else {
+        entries.push(entry)
+        if (entry.heads !== undefined) known.push(...entry.heads)
+        if (previous !== undefined && entry.previous !== previous) report(writer, seq - 1, 'edited')
+      }
+      previous = sha256Of(bytes)
+      expected = seq + 1
+    }
+  }
+  for (const { writer, seq, sha256 } of known) {
+    const object = byWriter.get(writer)?.find((each) => each.seq === seq)
+    if (object === undefined) {
+      const last = Math.max(0, ...(byWriter.get(writer) ?? []).map((each) => each.seq))
+      for (let missing = last + 1; missing <= seq; missing++) report(writer, missing, 'removed')
+    } else if (sha256Of(object.bytes) !== sha256) report(writer, seq, 'edited')
+  }
+  return { entries: entries.sort(newestFirst), problems: [...problems.values()] }
+}
+
+function newestFirst(a: AuditEntry, b: AuditEntry): number {
+  if (a.at !== b.at) return a.at < b.at ? 1 : -1
+  return b.seq - a.seq
+}
