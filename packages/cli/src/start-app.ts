@@ -57,7 +57,7 @@ export async function startApp({ words, cwd, env }: StartAppOptions): Promise<Ap
 function started(child: ChildProcess, words: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve)
-    child.once('error', (cause) => {
+    child.on('error', (cause) => {
       const message = `${words.join(' ')} could not be started: ${cause.message}`
       reject(new CliError({ code: 'APP_NOT_STARTED', message }, exitCodes.failed))
     })

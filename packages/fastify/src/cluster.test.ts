@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createMachine } from '@sqlite-backup/core/testing'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 const file = (name: string): string => fileURLToPath(new URL(`./testing/${name}`, import.meta.url))
 const SLOT_MS = 1000
 
 test('four workers of a cluster: one of them restores, and each slot of the schedule makes one backup', async () => {
   const root = mkdtempSync(join(tmpdir(), 'cluster-'))
+  onTestFinished(() => rmSync(root, { recursive: true }))
   const first = createMachine({
     root,
     name: 'first',
@@ -48,5 +49,4 @@ test('four workers of a cluster: one of them restores, and each slot of the sche
   expect(await after.rows()).toEqual(rows)
   expect(after.output()).not.toContain('forked')
   await after.stop()
-  rmSync(root, { recursive: true })
 })

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { databaseFolder } from '../catalog/keys.ts'
-import { killTree } from './testing/app-process.ts'
-import { createMachine, type Machine, type MachineOptions, type RunningApp } from './testing/machine.ts'
+import { createMachine, type Machine, type MachineOptions } from './testing/machine.ts'
 
 export interface HostSuiteOptions {
   /** What the run calls this host. */
@@ -27,27 +26,16 @@ export function hostSuite({ name, command }: HostSuiteOptions): void {
   describe(`host suite: ${name}`, { timeout: 120_000 }, () => {
     let root = ''
     let count = 0
-    const running: RunningApp[] = []
 
     beforeAll(() => {
       root = mkdtempSync(join(tmpdir(), 'host-suite-'))
     })
     afterAll(() => {
-      for (const { child } of running) if (child.exitCode === null && child.signalCode === null) killTree(child)
       rmSync(root, { recursive: true, force: true })
     })
 
-    function machine(options: Partial<MachineOptions> = {}): Machine {
-      const made = createMachine({ root, name: `machine-${++count}`, command, ...options })
-      return {
-        ...made,
-        async start(env) {
-          const app = await made.start(env)
-          running.push(app)
-          return app
-        },
-      }
-    }
+    const machine = (options: Partial<MachineOptions> = {}): Machine =>
+      createMachine({ root, name: `machine-${++count}`, command, ...options })
 
     /** One life of the app, from start to SIGTERM. */
     async function live(on: Machine, labels: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {

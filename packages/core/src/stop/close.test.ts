@@ -124,6 +124,17 @@ test('of two storages, one that hangs does not keep the other from its backup', 
   expect(pendingFiles()).toHaveLength(1)
 })
 
+test('a storage that cannot be closed is named, and keeps nothing from its end', async () => {
+  const storage = memory()
+  const close = (): never => {
+    throw new Error('the socket is gone')
+  }
+  const { backup, said } = await open({ ...storage, close })
+  await backup.close({ backup: 'if-changed' })
+  expect(said).toContain('store could not be closed: the socket is gone')
+  expect(await tiersIn(storage)).toEqual(['shutdown'])
+})
+
 test('with no time at all a stop is still a stop, and says that there was no last backup', async () => {
   const storage = memory()
   const { backup, said } = await open(storage)

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { onTestFinished } from 'vitest'
 
 /** An app that runs, or ran. */
 export interface AppProcess {
@@ -11,7 +12,7 @@ export interface AppProcess {
   readonly ended: Promise<number | NodeJS.Signals>
 }
 
-/** Starts a program and reads what it prints. */
+/** Starts a program and reads what it prints. It does not outlive the test. */
 export function startProcess(
   [command = '', ...args]: readonly string[],
   { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
@@ -28,6 +29,9 @@ export function startProcess(
   const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve(signal ?? code ?? -1))
+  })
+  onTestFinished(() => {
+    if (child.exitCode === null && child.signalCode === null) killTree(child)
   })
   return {
     child,
