@@ -1,17 +1,30 @@
 // Every package as a stranger gets it: packed, installed with npm in an empty project, used by `import` and by `require`.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const packagesDir = resolve(import.meta.dirname, '../packages')
 const project = mkdtempSync(join(tmpdir(), 'sqlite-backup-project-'))
 
 interface Packed {
+  readonly folder: string
   readonly name: string
   readonly entries: readonly string[]
   readonly bins: readonly string[]
+  /** Not installed by npm: a stranger who wants that entry has them already. */
+  readonly optionalPeers: readonly string[]
 }
 const packed: Packed[] = []
 
@@ -28,7 +41,9 @@ beforeAll(() => {
     })
     files.push(JSON.parse(out).filename)
     packed.push({
+      folder,
       name: manifest.name,
+      optionalPeers: Object.keys(manifest.peerDependenciesMeta ?? {}),
       // ./testing needs Vitest, and ./boot is for `node --import` alone: it starts an engine.
       entries: Object.keys(manifest.exports).filter((key) => !['./package.json', './testing', './boot'].includes(key)),
       bins: Object.keys(manifest.bin ?? {}),
@@ -39,9 +54,19 @@ beforeAll(() => {
     cwd: project,
     stdio: 'inherit',
   })
+  for (const { folder, optionalPeers } of packed) for (const peer of optionalPeers) linkPeer(folder, peer)
 })
 
 afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+/** Puts an optional peer beside the installed packages, as the workspace has it. */
+function linkPeer(folder: string, peer: string): void {
+  const there = join(project, 'node_modules', peer)
+  const here = join(packagesDir, folder, 'node_modules', peer)
+  if (existsSync(there)) return
+  mkdirSync(dirname(there), { recursive: true })
+  symlinkSync(realpathSync(here), there)
+}
 
 function node(file: string, source: string): string {
   writeFileSync(join(project, file), source)
@@ -49,8 +74,7 @@ function node(file: string, source: string): string {
 }
 
 test('each entry of each package loads by import and by require, and both see the same exports', () => {
-  // The migration wrappers load the migrator of their optional peers, which a stranger brings along.
-  for (const { name, entries } of packed.filter((each) => each.name !== '@sqlite-backup/drizzle')) {
+  for (const { name, entries } of packed) {
     for (const entry of entries) {
       const specifier = JSON.stringify(join(name, entry))
       const imported = node(
@@ -65,6 +89,20 @@ test('each entry of each package loads by import and by require, and both see th
       expect(required, specifier).toBe(imported)
     }
   }
+})
+
+test('the installed wrappers find the migrators they are for', () => {
+  const output = node(
+    'migrators.mjs',
+    `import { migrateWithBackup } from '@sqlite-backup/drizzle'
+     import { migrateToLatestWithBackup } from '@sqlite-backup/drizzle/kysely'
+     import { migrateLatestWithBackup } from '@sqlite-backup/drizzle/knex'
+     import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
+     import { Migrator } from 'kysely/migration'
+     import knex from 'knex'
+     console.log([migrateWithBackup, migrate, migrateToLatestWithBackup, Migrator, migrateLatestWithBackup, knex].map((each) => typeof each).join())`,
+  )
+  expect(output).toBe(Array.from({ length: 6 }, () => 'function').join())
 })
 
 test('the bins answer --help', () => {
