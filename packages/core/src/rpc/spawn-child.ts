@@ -52,7 +52,7 @@ export function spawnChild<T extends MethodTable>(options: SpawnOptions): Child<
   const entry = fileURLToPath(options.entry)
   if (!existsSync(entry)) {
     throw new BackupError('CAPTURE_ENTRY_MISSING', `The file of the ${options.name} process is not there: ${entry}`, {
-      hint: 'The app was bundled without it. Mark @sqlite-backup/core as external in your bundler (esbuild: --external:@sqlite-backup/*).',
+      hint: 'The app was bundled without it. Mark @sqlite-backup/core as external in your bundler (esbuild: --external:@sqlite-backup/*; Next.js: serverExternalPackages).',
     })
   }
   const env = scrubbedEnv()
