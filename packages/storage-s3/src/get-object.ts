@@ -57,9 +57,10 @@ export async function getObject(
   }
   const sizeBytes = totalSize(output.ContentRange) ?? lengthBytes
   const isWhole = lengthBytes === sizeBytes
-  if (output.ContentRange === undefined && (start > 0 || end < lengthBytes)) {
+  if (!isAnswerTo({ start, end }, output.ContentRange, lengthBytes)) {
     body.destroy()
-    throw new BackupError('STORAGE_UNSUPPORTED', `${context.name}: the storage ignores ranges.`)
+    const answer = output.ContentRange ?? 'the whole object'
+    throw new BackupError('STORAGE_UNSUPPORTED', `${context.name}: asked for ${Range}, the storage sent ${answer}.`)
   }
   const sha256 = isWhole && sizeBytes <= checkedBytes ? output.Metadata?.[sha256Metadata] : undefined
   const raw = readBody(context, body, lengthBytes, { key, signal })
@@ -113,6 +114,20 @@ function changed(context: S3Context, key: string): BackupError {
 function rangeHeader({ start = 0, end = Number.POSITIVE_INFINITY }: ByteRange): string | undefined {
   if (start === 0 && end === Number.POSITIVE_INFINITY) return undefined
   return `bytes=${start}-${end === Number.POSITIVE_INFINITY ? '' : end - 1}`
+}
+
+/** Some stores ignore ranges, others misread them; whoever reads from the middle must not get the beginning. */
+function isAnswerTo(
+  { start, end }: Required<ByteRange>,
+  contentRange: string | undefined,
+  lengthBytes: number,
+): boolean {
+  if (contentRange === undefined) return start === 0 && end >= lengthBytes
+  const [, first, last] = /^bytes (\d+)-(\d+)\//.exec(contentRange) ?? []
+  const sentEnd = Number(last) + 1
+  if (Number(first) !== start || sentEnd - start !== lengthBytes) return false
+  // Where the object ends before the range does, so does the answer.
+  return sentEnd === end || (sentEnd < end && (totalSize(contentRange) ?? sentEnd) === sentEnd)
 }
 
 /** `bytes 0-9/700`, or a star where the store does not know. */

@@ -210,6 +210,17 @@ describe.skipIf(!hasRgw())('a store with manners of its own', () => {
     await expect(storage.get('a', { range: { start: 2 } })).rejects.toMatchObject({ code: 'STORAGE_UNSUPPORTED' })
   })
 
+  it.each([
+    ['small', '0-4/5', { start: 0, end: 1 }],
+    ['small', '0-4/5', { start: 2 }],
+    ['mal', '1-3/5', { start: 1 }],
+    ['sma', '0-2/*', { start: 0, end: 2 }],
+  ])('a store that sends %s (%s) is not believed when asked for %o', async (body, range, wanted) => {
+    const headers = { etag: '"x"', 'content-length': `${body.length}`, 'content-range': `bytes ${range}` }
+    proxy.decide(() => ({ status: 206, headers, body }))
+    await expect(storage.get('a', { range: wanted })).rejects.toMatchObject({ code: 'STORAGE_UNSUPPORTED' })
+  })
+
   it('bytes that do not have the digest that came with them are refused by the store', async () => {
     for (const sizeBytes of [100, 11 * 1024 ** 2]) {
       const body: Body = {
