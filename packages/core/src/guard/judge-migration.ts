@@ -27,7 +27,7 @@ export async function judgeMigration<T>(
   attempt: Attempt<T>,
 ): Promise<Judged> {
   const { context, database, dir, options, bookkeeping, signal } = guarded
-  const failure = attempt.ok ? undefined : messageOf(attempt.failure)
+  const failure = attempt.ok ? undefined : describeFailure(attempt.failure)
   let surveyed: Awaited<ReturnType<typeof surveyNow>>
   try {
     surveyed = await surveyNow(context, database, dir, bookkeeping, signal)
@@ -52,6 +52,13 @@ export async function judgeMigration<T>(
   if (decision.verdict !== 'keep') return { decision, ...judged }
   const failedChecks = await runChecks(options)
   return { decision: failedChecks.length === 0 ? decision : decideMigration({ ...facts, failedChecks }), ...judged }
+}
+
+/** With what is behind it: Drizzle's own errors say no more than which query failed. */
+function describeFailure(failure: unknown): string {
+  const message = messageOf(failure).trim()
+  const cause = failure instanceof Error && failure.cause !== undefined ? describeFailure(failure.cause) : message
+  return message.includes(cause) ? message : `${message} (${cause})`
 }
 
 /** There is no database any more that could be looked at. */
