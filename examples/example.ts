@@ -117,10 +117,11 @@ async function untilAnswering(
     output,
     async order(item) {
       const headers = { 'content-type': 'application/json' }
-      return (await call({ method: 'POST', headers, body: JSON.stringify({ item }) })).json()
+      const response = await call({ method: 'POST', headers, body: JSON.stringify({ item }) })
+      return (await response.json()) as Order
     },
     async items() {
-      const orders: readonly Order[] = await (await call()).json()
+      const orders = (await (await call()).json()) as readonly Order[]
       return orders.map((order) => order.item)
     },
     end(signal) {

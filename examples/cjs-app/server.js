@@ -1,10 +1,10 @@
 const { createServer } = require('node:http')
 const { json } = require('node:stream/consumers')
-const { createClosing, onStopSignal, openBackup } = require('@sqlite-backup/core')
+const { createClosing, onStopSignal, openBackup, stderrLogger } = require('@sqlite-backup/core')
 const { openDatabase } = require('./database.js')
 
 async function main() {
-  const backup = await openBackup() // with sqlite-backup.config.js
+  const backup = await openBackup(undefined, { log: stderrLogger() }) // with sqlite-backup.config.js
   await backup.restoreIfMissing() // before anything opens the database
 
   const db = openDatabase()

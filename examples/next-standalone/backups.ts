@@ -1,11 +1,18 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Server } from 'node:http'
-import { type Closing, createClosing, onStopSignal, openBackup, type SqliteBackup } from '@sqlite-backup/core'
+import {
+  type Closing,
+  createClosing,
+  onStopSignal,
+  openBackup,
+  type SqliteBackup,
+  stderrLogger,
+} from '@sqlite-backup/core'
 import config from './sqlite-backup.config'
 
 /** The one engine of this process: Next bundles this module several times, and loads it again in development. */
 export function openSharedBackup(): Promise<SqliteBackup> {
-  return openBackup(config, { shared: true })
+  return openBackup(config, { shared: true, log: stderrLogger() })
 }
 
 /** Restores the database if it is missing, and starts the schedules. */
