@@ -65,7 +65,8 @@ export function trackActivity(engine: Pick<SqliteBackup, 'onAny'>, now: () => Da
   function note(name: EventName, event: BackupEvents[EventName]): void {
     const [kind, what] = name.split('.')
     if (kind !== 'backup' && kind !== 'restore' && kind !== 'verify') return
-    if (!('runId' in event)) return
+    // No run of its own.
+    if (!('runId' in event) || what === 'deleted' || what === 'brokeGlass' || what === 'fellBack') return
     const { runId, database, at } = event
     // A restore makes backups of its own under a run of their own; each ends with one of these.
     if (what === 'succeeded' || what === 'failed' || what === 'kept' || what === 'unchanged' || what === 'skipped') {

@@ -1,6 +1,5 @@
-import type { SqliteBackup, Storage } from '@sqlite-backup/core'
+import type { AuditLog, Logger, SqliteBackup, Storage } from '@sqlite-backup/core'
 import type { ActivityTracker } from './activity.ts'
-import type { AuditLog } from './audit/audit-log.ts'
 import type { FactCache } from './facts/fact-cache.ts'
 import type { Jobs } from './jobs.ts'
 import type { EventStream } from './web/event-stream.ts'
@@ -20,6 +19,7 @@ export interface AdminContext {
   readonly approvals: 1 | 2
   /** Like `production`. */
   readonly environment: string | undefined
+  readonly log: Logger | undefined
   readonly now: () => Date
 }
 

@@ -1,10 +1,10 @@
-import { createEngine, type Logger, resolveConfig, type SqliteBackup } from '@sqlite-backup/core'
+import { createAuditLog, createEngine, type Logger, resolveConfig, type SqliteBackup } from '@sqlite-backup/core'
 import { trackActivity } from './activity.ts'
 import { type AdminContext, storagesOf } from './admin-context.ts'
 import { answer } from './answer.ts'
-import { createAuditLog } from './audit/audit-log.ts'
 import type { Authorize } from './authorize.ts'
 import { createFactCache } from './facts/fact-cache.ts'
+import { createJobRecords } from './job-records.ts'
 import { createJobs } from './jobs.ts'
 import { type PasswordAuth, type PasswordInput, password } from './password.ts'
 
@@ -152,16 +152,19 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
   activity.onChange((name) => {
     if (!name.endsWith('.progress')) facts.clear()
   })
+  const { log, approvals = 1 } = options
+  const storages = storagesOf({ engine })
   return {
     engine,
     facts,
     looked: new Set(),
     activity,
-    jobs: createJobs(now),
-    audit: createAuditLog({ storages: storagesOf({ engine }), now }),
+    jobs: createJobs({ now, records: createJobRecords(storages, now), log }),
+    audit: createAuditLog({ storages, now, log }),
     streams: new Set(),
-    approvals: options.approvals ?? 1,
+    approvals,
     environment: options.environment ?? process.env.NODE_ENV,
+    log,
     now,
   }
 }

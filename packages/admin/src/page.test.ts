@@ -69,15 +69,23 @@ describe.runIf(hasBrowser)('in Chromium', { timeout: 120_000 }, () => {
   test('no page has a serious finding of axe, an error, or a line that does not fit', async () => {
     const { engine, addOrders } = await openShop()
     addOrders(40)
+    const older = (await engine.backup('shop')).id
     const { id } = await engine.backup('shop', { name: 'a-name-that-is-long-enough-to-be-in-the-way-of-a-phone' })
     await engine.verify(id, { level: 'proven' })
     const site = await openSite(host, { backup: engine, approvals: 2, environment: 'production' })
     await site.visit(`/api/backups/${id}/restore`, { user: 'bob', json: { confirm: 'shop', reason: 'x'.repeat(120) } })
+    const { job } = (await site.visit(`/api/backups/${id}/compare`, { json: {} })).json<{ job: { id: string } }>()
+    const compared = (await site.ended(job.id)).id
     const paths = [
       '/',
       '/backups',
       `/backups/${id}`,
+      '/restore',
       `/restore/${id}`,
+      `/delete/${id}`,
+      `/delete/${older}`,
+      '/jobs',
+      `/jobs/${compared}`,
       '/storage',
       '/approvals',
       '/audit',
@@ -115,6 +123,7 @@ describe.runIf(hasBrowser)('in Chromium', { timeout: 120_000 }, () => {
     addOrders(4)
     await page.getByRole('link', { name: 'Overview' }).first().click()
     await page.getByRole('link', { name: 'Restore…' }).click()
+    await page.getByRole('link', { name: /^The newest/ }).click()
     await page.getByLabel('Type shop to confirm').fill('shop')
     await page.getByRole('button', { name: 'Restore shop' }).click()
     await page.getByText('shop is back as it was').waitFor()

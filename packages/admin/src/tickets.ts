@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { bytesBody, databaseFolder, isBackupError, listAll, readObject } from '@sqlite-backup/core'
+import { bytesBody, databaseFolder, inFirstStorage, isBackupError, listAll, readObject } from '@sqlite-backup/core'
 import type { NamedStorage } from './admin-context.ts'
-import { inFirstStorage } from './first-storage.ts'
 
 /** A small fact that can be used once, kept in a storage: it survives restarts, and every worker sees it. */
 export interface Ticket<T> {
@@ -31,7 +30,7 @@ export function ticketId(at: Date, randomByteCount: number): string {
   return `${stampOf(at)}-${randomBytes(randomByteCount).toString('hex')}`
 }
 
-function stampOf(at: Date): string {
+export function stampOf(at: Date): string {
   return `${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`
 }
 
@@ -66,6 +65,8 @@ export async function listTickets<T>(
   place: TicketPlace,
   since: Date,
   parse: (value: unknown) => T | undefined,
+  /** Hears of what else is there. */
+  onOther: (storage: string, name: string) => void = () => undefined,
 ): Promise<readonly (Ticket<T> & { readonly claim?: Claim })[]> {
   const prefix = folderOf(place)
   const found = await Promise.all(
@@ -77,6 +78,7 @@ export async function listTickets<T>(
           .filter((key) => !key.endsWith('.used.json'))
           .map(async (key) => {
             const id = key.slice(prefix.length, -'.json'.length)
+            if (!isTicketId(id)) onOther(name, key.slice(prefix.length))
             const value = isTicketId(id) ? parse(await readJson(storage, key)) : undefined
             if (value === undefined) return undefined
             const claim = keys.includes(usedKeyOf(place, id))

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export {
+  approvalRuleName,
   approvalsFolder,
   type BreakGlass,
   isApprovalRequired,

@@ -40,9 +40,7 @@ export async function makeBackup(exchange: Exchange): Promise<Job> {
 
 /** Before it is written down: what cannot begin is no action. */
 export function requireIdle({ admin }: Exchange, kind: Job['kind'], database: string): void {
-  const busy = admin.jobs
-    .list()
-    .some((job) => job.state === 'running' && job.kind === kind && job.database === database)
+  const busy = admin.jobs.own().some((job) => job.state === 'running' && job.kind === kind && job.database === database)
   if (!busy) return
   throw new AdminError(409, 'BUSY', `Another ${kind} of ${database} is running.`, { hint: 'Wait until it has ended.' })
 }

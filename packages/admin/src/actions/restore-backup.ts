@@ -54,6 +54,7 @@ export async function requestRestore(exchange: Exchange): Promise<RestoreAnswer>
   requireIdle(exchange, 'restore', database)
   const plan = await planOf(exchange, to)
   requireSameBytes(plan, input.sha256)
+  requirePossible(plan)
   const actor = access.actor.id
   const reason = input.reason?.trim() ?? ''
   const detail = { to, target: plan.target, ...(reason === '' ? {} : { reason }) }
@@ -76,7 +77,7 @@ export async function requestRestore(exchange: Exchange): Promise<RestoreAnswer>
     return { kind: 'waiting', request }
   }
   await admin.audit.append(database, { actor, action: 'restore.started', backup: plan.id, detail })
-  return { kind: 'started', job: startRestore(exchange, database, plan, to) }
+  return { kind: 'started', job: await startRestore(exchange, database, plan, to) }
 }
 
 /**
@@ -127,6 +128,13 @@ export async function denyRestore(exchange: Exchange): Promise<void> {
   })
 }
 
+/** What would be refused anyway is said before it is written down, or another person is asked. */
+function requirePossible({ refusal }: RestorePlan): void {
+  if (refusal === undefined) return
+  const { code, message, hint } = refusal
+  throw new AdminError(409, code, message, hint === undefined ? {} : { hint })
+}
+
 function requireSameBytes({ manifest }: RestorePlan, sha256: string | undefined): void {
   if (sha256 === undefined || sha256 === '' || sha256 === manifest.stored.sha256) return
   throw new AdminError(409, 'PLAN_CHANGED', 'The backup is no longer the one on the page.', {
@@ -134,7 +142,7 @@ function requireSameBytes({ manifest }: RestorePlan, sha256: string | undefined)
   })
 }
 
-function startRestore({ admin, access }: Exchange, database: string, plan: RestorePlan, to: RestoreTo): Job {
+function startRestore({ admin, access }: Exchange, database: string, plan: RestorePlan, to: RestoreTo): Promise<Job> {
   const actor = access.actor.id
   return admin.jobs.start({
     kind: 'restore',

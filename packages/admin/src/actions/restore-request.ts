@@ -1,3 +1,4 @@
+import { approvalRuleName, type BreakGlass, parseBreakGlass, setApprovalRule } from '@sqlite-backup/core'
 import type { AdminContext } from '../admin-context.ts'
 import { storagesOf } from '../admin-context.ts'
 import { claimTicket, findTicket, listTickets, putTicket, type Ticket, type TicketPlace, ticketId } from '../tickets.ts'
@@ -20,7 +21,8 @@ export interface RestoreRequest {
   readonly expiresAt: string
 }
 
-export type RequestState = 'waiting' | 'approved' | 'denied' | 'expired'
+/** `broke-glass`: done by one person alone, from the command line. */
+export type RequestState = 'waiting' | 'approved' | 'denied' | 'expired' | 'broke-glass'
 
 export interface RestoreRequestReport extends RestoreRequest {
   readonly id: string
@@ -51,21 +53,46 @@ export async function putRestoreRequest(
   return { ...value, id, state: 'waiting' }
 }
 
-/** Requests of the last two days, newest first. */
+/** Requests of the last two days, newest first, with restores that nobody was asked for. */
 export async function listRestoreRequests(
   admin: AdminContext,
   database: string,
 ): Promise<readonly RestoreRequestReport[]> {
   const since = new Date(admin.now().getTime() - 2 * 86_400_000)
-  const tickets = await listTickets(placeOf(admin, database), since, parseRequest)
+  const withRule = new Set<string>()
+  const parse = (value: unknown): RestoreRequest | BreakGlass | undefined =>
+    parseRequest(value) ?? parseBreakGlass(value)
+  const tickets = await listTickets(placeOf(admin, database), since, parse, (storage, name) => {
+    if (name === approvalRuleName) withRule.add(storage)
+  })
+  keepRule(admin, database, withRule)
   return tickets
-    .map(({ id, value, claim }) => ({
-      ...value,
-      id,
-      state: stateOf(value, claim?.outcome, admin.now()),
-      ...(claim === undefined ? {} : { decidedBy: claim.actor, decidedAt: claim.at }),
-    }))
+    .map(({ id, value, claim }) =>
+      'kind' in value
+        ? ofBreakGlass(id, value)
+        : {
+            ...value,
+            id,
+            state: stateOf(value, claim?.outcome, admin.now()),
+            ...(claim === undefined ? {} : { decidedBy: claim.actor, decidedAt: claim.at }),
+          },
+    )
     .reverse()
+}
+
+/** The command line has to know whether two people are wanted; where it says otherwise, it is told. Nobody waits for it. */
+function keepRule({ engine, approvals, log }: AdminContext, database: string, withRule: ReadonlySet<string>): void {
+  const isRequired = approvals === 2
+  if (engine.storages.every((name) => withRule.has(name) === isRequired)) return
+  setApprovalRule(engine, database, isRequired).catch((error: unknown) =>
+    log?.warn({ err: error, database }, 'Whether restores need two people could not be written down'),
+  )
+}
+
+/** What nobody was asked for stands among what somebody was. */
+function ofBreakGlass(id: string, { database, backup, target, actor, reason, at }: BreakGlass): RestoreRequestReport {
+  const asked = { requestedBy: actor, requestedAt: at, expiresAt: at, reason }
+  return { format: 1, id, database, backup, storage: '', sha256: '', target, ...asked, state: 'broke-glass' }
 }
 
 function stateOf({ expiresAt }: RestoreRequest, outcome: string | undefined, now: Date): RequestState {

@@ -1,4 +1,7 @@
+import { compareBackup, readComparison } from '../actions/compare-backup.ts'
+import { deleteBackup, planDelete } from '../actions/delete-backup.ts'
 import { makeDownloadLink } from '../actions/download-backup.ts'
+import { findJob } from '../actions/find-job.ts'
 import { keepBackup } from '../actions/keep-backup.ts'
 import { makeBackup } from '../actions/make-backup.ts'
 import { approveRestore, denyRestore, planOf, requestRestore } from '../actions/restore-backup.ts'
@@ -50,7 +53,30 @@ export const apiRoutes: readonly Route[] = [
   { method: 'POST', path: '/api/download', permission: 'download', handle: makeLink },
   { method: 'GET', path: '/api/backups/:id/plan', permission: 'restore:request', handle: showPlan },
   { method: 'POST', path: '/api/backups/:id/restore', permission: 'restore:request', handle: restore },
-  { method: 'GET', path: '/api/jobs', permission: 'view', handle: ({ admin }) => json({ jobs: admin.jobs.list() }) },
+  {
+    method: 'POST',
+    path: '/api/backups/:id/compare',
+    permission: 'restore:request',
+    handle: async (exchange) => json({ job: await compareBackup(exchange) }, 202),
+  },
+  {
+    method: 'GET',
+    path: '/api/backups/:id/delete',
+    permission: 'delete',
+    handle: async (exchange) => json(await planDelete(exchange)),
+  },
+  {
+    method: 'POST',
+    path: '/api/backups/:id/delete',
+    permission: 'delete',
+    handle: async (exchange) => json(await deleteBackup(exchange)),
+  },
+  {
+    method: 'GET',
+    path: '/api/jobs',
+    permission: 'view',
+    handle: async (exchange) => json({ jobs: await exchange.admin.jobs.list(databaseOf(exchange)) }),
+  },
   { method: 'GET', path: '/api/jobs/:id', permission: 'view', handle: showJob },
   {
     method: 'GET',
@@ -106,7 +132,8 @@ async function makeLink(exchange: Exchange): Promise<Response> {
 async function showPlan(exchange: Exchange): Promise<Response> {
   const to = exchange.query.to ?? 'database'
   if (to !== 'database' && to !== 'file') throw new AdminError(400, 'TO_INVALID', 'Restore to "database" or to "file".')
-  return json(await planOf(exchange, to))
+  const plan = await planOf(exchange, to)
+  return json({ ...plan, comparison: await readComparison(exchange, plan.id, plan.storage) })
 }
 
 async function restore(exchange: Exchange): Promise<Response> {
@@ -114,10 +141,8 @@ async function restore(exchange: Exchange): Promise<Response> {
   return json(answer.kind === 'started' ? { job: answer.job } : { request: answer.request }, 202)
 }
 
-function showJob({ admin, params }: Exchange): Response {
-  const job = admin.jobs.find(params.id ?? '')
-  if (job === undefined) throw new AdminError(404, 'JOB_UNKNOWN', 'This process does not know that job.')
-  return json({ job })
+async function showJob(exchange: Exchange): Promise<Response> {
+  return json({ job: await findJob(exchange) })
 }
 
 function json(value: unknown, status = 200): Response {

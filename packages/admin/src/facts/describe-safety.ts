@@ -1,4 +1,4 @@
-import type { DatabaseStatus } from '@sqlite-backup/core'
+import type { DatabaseStatus, Status } from '@sqlite-backup/core'
 import { formatSpan } from '../format.ts'
 
 /** How safe one database is, in one look. */
@@ -8,6 +8,8 @@ export interface Safety {
   readonly headline: string
   /** What a crash now would lose. */
   readonly loss: string
+  /** What a clean stop now would lose, like that of a deploy. */
+  readonly stop?: string
   /** Everything up to this moment can be put back, ISO 8601. */
   readonly safeUntil?: string
   readonly ageMs?: number
@@ -17,7 +19,21 @@ export interface Safety {
  * The sentence at the top of the page. The moment is that of the newest backup any storage has: that is what a restore
  * would bring back. The level is that of the worst storage. Pure.
  */
-export function describeSafety({ storages }: Pick<DatabaseStatus, 'storages'>): Safety {
+export function describeSafety(
+  status: Pick<DatabaseStatus, 'storages'>,
+  stop?: Pick<Status['stop'], 'backup'>,
+): Safety {
+  const safety = describeCrash(status)
+  // Where nothing would be lost anyway, or nothing is known, a stop changes nothing.
+  if (stop === undefined || !safety.loss.startsWith('A crash now would lose')) return safety
+  const text =
+    stop.backup === false
+      ? 'A clean stop makes no last backup, so with its disk it would lose the same.'
+      : 'A clean stop, like a deploy, backs up first and loses nothing.'
+  return { ...safety, stop: text }
+}
+
+function describeCrash({ storages }: Pick<DatabaseStatus, 'storages'>): Safety {
   const newest = storages
     .map((each) => each.newest)
     .filter((each) => each !== undefined)

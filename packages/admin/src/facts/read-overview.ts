@@ -1,7 +1,8 @@
-import type { BackupList, DatabaseStatus } from '@sqlite-backup/core'
+import { type BackupList, type DatabaseStatus, isBackupError, type Status } from '@sqlite-backup/core'
 import { listRestoreRequests, type RestoreRequestReport } from '../actions/restore-request.ts'
 import type { Activity, LastFailure } from '../activity.ts'
 import type { AdminContext } from '../admin-context.ts'
+import type { Job } from '../jobs.ts'
 import { describeSafety, type Safety } from './describe-safety.ts'
 
 /** What the first page says about one database; the JSON API gives the same. */
@@ -14,12 +15,18 @@ export interface Overview {
   readonly storages: DatabaseStatus['storages']
   /** The next run of a job. */
   readonly next?: DatabaseStatus['next']
+  /** What an app does first that closes the engine when it stops. */
+  readonly stop: Status['stop']
   /** What should be known though nothing is wrong with a backup. */
   readonly warnings: readonly string[]
   readonly running: readonly Activity[]
   readonly lastFailure?: LastFailure
   /** Restores that wait for another person. */
   readonly waiting: readonly RestoreRequestReport[]
+  /** What people started in the last two days and a process did not finish before it ended. */
+  readonly interrupted: readonly Job[]
+  /** Restores of the last two days that one person did alone, though two are wanted. */
+  readonly brokeGlass: readonly RestoreRequestReport[]
   /** The newest backups. */
   readonly newest: BackupList['items']
 }
@@ -30,13 +37,20 @@ export const overviewBackups = 30
 export async function readOverview(admin: AdminContext, database: string): Promise<Overview> {
   const { engine, activity, facts, environment, now } = admin
   // A deep look for forks is for those who stay: the first page comes with a handful of requests.
-  const forkDepth = admin.looked.has(database) ? 8 : 2
-  const [{ status, readAtMs }, waiting] = await Promise.all([
+  const isFirst = !admin.looked.has(database)
+  const forkDepth = isFirst ? 2 : 8
+  const [{ status, readAtMs }, requests, interrupted] = await Promise.all([
     facts.get(`status ${database} ${forkDepth}`, async () => ({
       status: await engine.status({ database, recent: overviewBackups, forkDepth }),
       readAtMs: now().getTime(),
     })),
-    facts.get(`waiting ${database}`, () => waitingRequests(admin, database)),
+    // Of two lists, the one that says more comes first; the other with the next look.
+    isFirst && admin.approvals === 1
+      ? []
+      : facts.get(`requests ${database}`, () => orNone(() => listRestoreRequests(admin, database))),
+    isFirst && admin.approvals === 2
+      ? []
+      : facts.get(`interrupted ${database}`, () => orNone(() => interruptedJobs(admin, database))),
   ])
   const spentMs = now().getTime() - readAtMs
   const storages = (status.databases[0]?.storages ?? []).map((each) =>
@@ -54,24 +68,30 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     database,
     at: now().toISOString(),
     ...(environment === undefined ? {} : { environment }),
-    safety: describeSafety({ storages }),
+    safety: describeSafety({ storages }, status.stop),
+    stop: status.stop,
     storages: storages.map(({ recent: _, ...storage }) => storage),
     ...(next === undefined ? {} : { next }),
     warnings: status.warnings,
     running: activity.running().filter((run) => run.database === database),
     ...(lastFailure === undefined ? {} : { lastFailure }),
-    waiting,
+    waiting: requests.filter(({ state }) => state === 'waiting'),
+    interrupted,
+    brokeGlass: requests.filter(({ state }) => state === 'broke-glass'),
     newest,
   }
 }
 
-async function waitingRequests(admin: AdminContext, database: string): Promise<readonly RestoreRequestReport[]> {
-  if (admin.approvals === 1) return []
+async function interruptedJobs({ jobs }: AdminContext, database: string): Promise<readonly Job[]> {
+  return (await jobs.list(database)).filter(({ state }) => state === 'interrupted')
+}
+
+async function orNone<T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> {
   try {
-    return (await listRestoreRequests(admin, database)).filter(({ state }) => state === 'waiting')
+    return await read()
   } catch (error) {
     // A storage that does not answer is told with the storages.
-    if (error instanceof Error && error.name === 'BackupError') return []
+    if (isBackupError(error)) return []
     throw error
   }
 }

@@ -3,14 +3,20 @@ import { isSameActor } from '../actions/restore-request.ts'
 import { formatSpan } from '../format.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html } from '../web/html.ts'
-import { facts, link, momentAndAge, sign } from './parts.ts'
+import { facts, link, momentAndAge, sign, type Tone } from './parts.ts'
 
 const stateTexts = {
   waiting: 'waiting for another person',
   approved: 'approved',
   denied: 'denied',
   expired: 'expired',
+  'broke-glass': 'done alone, without approval',
 } as const
+
+function toneOf(state: RestoreRequestReport['state']): Tone {
+  if (state === 'approved') return 'good'
+  return state === 'waiting' ? 'info' : state === 'broke-glass' ? 'bad' : 'warning'
+}
 
 /** Restores that were asked for, and what became of them. */
 export function approvalsPage(exchange: Exchange, requests: readonly RestoreRequestReport[]): Html {
@@ -28,13 +34,16 @@ function requestCard({ base, admin, access }: Exchange, request: RestoreRequestR
   const mayApprove = state === 'waiting' && access.can('restore:approve') && !isOwn
   const mayDeny = state === 'waiting' && (mayApprove || (isOwn && access.can('restore:request')))
   return html`<article class="card">
-<div class="row"><h2>Restore ${database}</h2><span class="state">${sign(state === 'approved' ? 'good' : state === 'waiting' ? 'info' : 'warning')} ${stateTexts[state]}</span></div>
+<div class="row"><h2>Restore ${database}</h2><span class="state ${toneOf(state)}">${sign(toneOf(state))} ${stateTexts[state]}</span></div>
 ${facts([
-  ['Asked for by', html`${request.requestedBy}, ${momentAndAge(request.requestedAt, nowMs)}`],
+  [
+    state === 'broke-glass' ? 'Done by' : 'Asked for by',
+    html`${request.requestedBy}, ${momentAndAge(request.requestedAt, nowMs)}`,
+  ],
   request.reason !== '' && ['Reason', request.reason],
   [
     'Backup',
-    html`<a href="${link(base, `/backups/${request.backup}`, { ...query, storage: request.storage })}"><code>${request.backup}</code></a> from ${request.storage}`,
+    html`<a href="${link(base, `/backups/${request.backup}`, { ...query, storage: request.storage })}"><code>${request.backup}</code></a>${request.storage !== '' && ` from ${request.storage}`}`,
   ],
   ['To', html`<code>${request.target}</code>`],
   state === 'waiting' && ['Valid for', formatSpan(Date.parse(request.expiresAt) - nowMs)],

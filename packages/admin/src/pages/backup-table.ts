@@ -9,19 +9,21 @@ export interface BackupTableOptions {
   /** For the links: which database and storage. */
   readonly query: Readonly<Record<string, string | undefined>>
   readonly caption: string
+  /** What a row leads to. @default '/backups' */
+  readonly path?: string
 }
 
 /** Backups, newest first. On a phone each row becomes a card. */
 export function backupTable(
   items: readonly BackupSummaryEntry[],
-  { base, nowMs, query, caption }: BackupTableOptions,
+  { base, nowMs, query, caption, path = '/backups' }: BackupTableOptions,
 ): Html {
   return html`<table class="cards">
 <caption class="visually-hidden">${caption}</caption>
 <thead><tr><th scope="col">Made</th><th scope="col">Kept as</th><th scope="col">Checked</th><th scope="col">Name</th><th scope="col" class="number">Size</th></tr></thead>
 <tbody>${items.map(
     (item) => html`<tr>
-<th scope="row"><a href="${link(base, `/backups/${item.id}`, query)}">${moment(item.created)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(item.created))}</span></th>
+<th scope="row"><a href="${link(base, `${path}/${item.id}`, query)}">${moment(item.created)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(item.created))}</span></th>
 <td>${tierTag(item.tier)}${item.marks?.isKept === true && html` ${keptTag()}`}</td>
 <td>${markOf(item)}</td>
 <td class="free">${item.name === undefined ? html`<span class="muted" aria-hidden="true">–</span>` : item.name}</td>

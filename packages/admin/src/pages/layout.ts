@@ -7,7 +7,7 @@ export interface PageFrame {
   readonly base: string
   readonly title: string
   /** Which link of the navigation is this page. */
-  readonly section?: 'overview' | 'backups' | 'storage' | 'approvals' | 'audit'
+  readonly section?: 'overview' | 'backups' | 'restore' | 'storage' | 'jobs' | 'approvals' | 'audit'
   readonly database?: string
   readonly databases: readonly string[]
   readonly environment?: string | undefined
@@ -24,7 +24,9 @@ export function page(frame: PageFrame, body: Markup): Response {
   const links = [
     ['overview', '/', 'Overview'],
     ['backups', '/backups', 'Backups'],
+    ...(access.can('restore:request') ? ([['restore', '/restore', 'Restore']] as const) : []),
     ['storage', '/storage', 'Storage'],
+    ['jobs', '/jobs', 'Jobs'],
     ...(approvals === 2 ? ([['approvals', '/approvals', 'Approvals']] as const) : []),
     ['audit', '/audit', 'Audit log'],
   ] as const

@@ -22,14 +22,15 @@ ${sign(safety.level)}
 <div>
 <p class="eyebrow">${database}</p>
 <h1 id="headline">${headline(safety)}</h1>
-<p class="lead">${safety.loss}${overview.next !== undefined && html` The next backup is due at <span class="nowrap">${moment(overview.next.at)}</span>.`}</p>
+<p class="lead">${safety.loss}${safety.stop !== undefined && ` ${safety.stop}`}</p>
+<p class="next">${overview.next === undefined ? 'No schedule: backups are made by hand only.' : html`Next backup at <span class="nowrap">${moment(overview.next.at)}</span>.`}</p>
 </div>
 <div class="actions">
 ${
   access.can('backup') &&
   html`<form method="post" action="${link(base, '/backups', query)}"><button class="primary">Back up now</button></form>`
 }
-${latest !== undefined && access.can('restore:request') && html`<a class="button" href="${link(base, `/restore/${latest.id}`, query)}">Restore…</a>`}
+${latest !== undefined && access.can('restore:request') && html`<a class="button" href="${link(base, '/restore', query)}">Restore…</a>`}
 ${
   access.can('download') &&
   html`<form method="post" action="${link(base, '/download', query)}"><button>Download the database</button></form>`
@@ -40,6 +41,18 @@ ${overview.waiting.map(({ requestedBy, reason }) =>
   notice(
     'info',
     html`<p><strong>${requestedBy} asks to restore ${database}.</strong>${reason !== '' && html` “${reason}”`} <a href="${link(base, '/approvals', query)}">Look at the request</a></p>`,
+  ),
+)}
+${overview.brokeGlass.map(({ requestedBy, reason, requestedAt }) =>
+  notice(
+    'bad',
+    html`<p><strong>${requestedBy} restored ${database} alone ${formatAge(nowMs - Date.parse(requestedAt))}, without the second person this needs.</strong> “${reason}” <a href="${link(base, '/audit', query)}">Audit log</a></p>`,
+  ),
+)}
+${overview.interrupted.map(({ id, kind, startedAt }) =>
+  notice(
+    'warning',
+    html`<p><strong>A ${kind} that began ${formatAge(nowMs - Date.parse(startedAt))} was interrupted.</strong> <a href="${link(base, `/jobs/${id}`, query)}">What that means</a></p>`,
   ),
 )}
 ${overview.warnings.map((warning) => notice('warning', html`<p>${warning}</p>`))}

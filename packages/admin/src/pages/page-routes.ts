@@ -1,5 +1,8 @@
 import type { BackupList, ListBackupsOptions } from '@sqlite-backup/core'
+import { compareBackup, readComparison } from '../actions/compare-backup.ts'
+import { deleteBackup, planDelete } from '../actions/delete-backup.ts'
 import { makeDownloadLink, useDownloadLink } from '../actions/download-backup.ts'
+import { findJob } from '../actions/find-job.ts'
 import { keepBackup } from '../actions/keep-backup.ts'
 import { makeBackup } from '../actions/make-backup.ts'
 import { approveRestore, denyRestore, planOf, requestRestore } from '../actions/restore-backup.ts'
@@ -16,12 +19,15 @@ import { approvalsPage } from './approvals-page.ts'
 import { auditPage } from './audit-page.ts'
 import { backupPage } from './backup-page.ts'
 import { type BackupsFilter, backupsPage, tiers } from './backups-page.ts'
+import { deletePage } from './delete-page.ts'
 import { jobPage } from './job-page.ts'
+import { jobsPage } from './jobs-page.ts'
 import { type PageFrame, page } from './layout.ts'
 import { overviewPage } from './overview-page.ts'
 import { link } from './parts.ts'
 import { restorePage } from './restore-page.ts'
 import { storagePage } from './storage-page.ts'
+import { type Span, spans, timelinePage } from './timeline-page.ts'
 
 /** What a browser sees. Every action is a form, so all of it works without script. */
 export const pageRoutes: readonly Route[] = [
@@ -52,8 +58,18 @@ export const pageRoutes: readonly Route[] = [
   { method: 'POST', path: '/backups/:id/download', permission: 'download', handle: toDownload },
   { method: 'POST', path: '/download', permission: 'download', handle: toDownload },
   { method: 'GET', path: '/downloads/:token', permission: 'download', handle: useDownloadLink },
+  { method: 'GET', path: '/restore', permission: 'restore:request', handle: showTimeline },
   { method: 'GET', path: '/restore/:id', permission: 'restore:request', handle: showRestore },
   { method: 'POST', path: '/restore/:id', permission: 'restore:request', handle: confirmRestore },
+  {
+    method: 'POST',
+    path: '/backups/:id/compare',
+    permission: 'restore:request',
+    handle: async (exchange) => toJob(exchange, (await compareBackup(exchange)).id),
+  },
+  { method: 'GET', path: '/delete/:id', permission: 'delete', handle: showDelete },
+  { method: 'POST', path: '/delete/:id', permission: 'delete', handle: confirmDelete },
+  { method: 'GET', path: '/jobs', permission: 'view', handle: showJobs },
   { method: 'GET', path: '/jobs/:id', permission: 'view', handle: showJob },
   { method: 'GET', path: '/storage', permission: 'view', handle: showStorage },
   { method: 'GET', path: '/approvals', permission: 'view', handle: showApprovals },
@@ -160,9 +176,86 @@ async function toDownload(exchange: Exchange): Promise<Response> {
 async function showRestore(exchange: Exchange): Promise<Response> {
   const plan = await planOf(exchange, 'database')
   return page(
-    frame(exchange, { title: 'Restore', section: 'backups', database: databaseOf(exchange) }),
-    restorePage(exchange, { plan }),
+    frame(exchange, { title: 'Restore', section: 'restore', database: databaseOf(exchange) }),
+    restorePage(exchange, { plan, comparison: await readComparison(exchange, plan.id, plan.storage) }),
   )
+}
+
+const MAX_POINTS = 500
+
+async function showTimeline(exchange: Exchange): Promise<Response> {
+  const { admin, query } = exchange
+  const database = databaseOf(exchange)
+  const from = storageOf(exchange)
+  const source = from === undefined ? {} : { from }
+  let problem: AdminError | undefined
+  if (query.at) {
+    // Without a zone, the field means what it says: UTC.
+    const until = dateOf(
+      /(Z|[+-]\d{2}:?\d{2})$/i.test(query.at) || query.at.length <= 10 ? query.at : `${query.at}Z`,
+      '23:59:59.999',
+    )
+    const { items, storage } = await admin.engine.list(database, { ...source, until, limit: 1, forks: false })
+    const [found] = items
+    if (found !== undefined) return seeOther(exchange, `/restore/${found.id}`, { storage })
+    problem = new AdminError(404, 'BACKUP_NOT_FOUND', 'There is no backup at or before that moment.', {
+      hint: 'The oldest ones are at the left of the line, with “all”.',
+    })
+  }
+  const span = (Object.keys(spans) as Span[]).find((each) => each === (query.span ?? 'week'))
+  if (span === undefined) {
+    throw new AdminError(400, 'SPAN_INVALID', `The span should be one of ${Object.keys(spans).join(', ')}.`)
+  }
+  const { ms } = spans[span]
+  const list = await admin.engine.list(database, {
+    ...source,
+    limit: MAX_POINTS,
+    marks: true,
+    forks: false,
+    ...(ms === undefined ? {} : { since: new Date(admin.now().getTime() - ms) }),
+  })
+  const response = page(
+    frame(exchange, { title: 'Restore', section: 'restore', database }),
+    timelinePage(exchange, { list, span, at: query.at, problem }),
+  )
+  return problem === undefined ? response : withStatus(response, problem.status)
+}
+
+async function showDelete(exchange: Exchange): Promise<Response> {
+  const plan = await planDelete(exchange)
+  return page(
+    frame(exchange, { title: 'Delete', section: 'backups', database: plan.database }),
+    deletePage(exchange, { plan }),
+  )
+}
+
+async function confirmDelete(exchange: Exchange): Promise<Response> {
+  try {
+    await deleteBackup(exchange)
+    return seeOther(exchange, '/backups')
+  } catch (error) {
+    const problem = toAdminError(error)
+    if (problem.code !== 'CONFIRM_MISMATCH' && problem.code !== 'DELETE_REFUSED') throw error
+    const response = page(
+      frame(exchange, { title: 'Delete', section: 'backups', database: databaseOf(exchange) }),
+      deletePage(exchange, { plan: await planDelete(exchange), problem }),
+    )
+    return withStatus(response, problem.status)
+  }
+}
+
+async function showJobs(exchange: Exchange): Promise<Response> {
+  const database = databaseOf(exchange)
+  const jobs = await exchange.admin.jobs.list(database)
+  const refresh = jobs.some(({ state }) => state === 'running') ? { refreshSeconds: 5 } : {}
+  return page(
+    frame(exchange, { title: 'Jobs', section: 'jobs', database, ...refresh }),
+    jobsPage(exchange, database, jobs),
+  )
+}
+
+function withStatus(response: Response, status: number): Response {
+  return new Response(response.body, { status, headers: response.headers })
 }
 
 async function confirmRestore(exchange: Exchange): Promise<Response> {
@@ -172,23 +265,23 @@ async function confirmRestore(exchange: Exchange): Promise<Response> {
   } catch (error) {
     const problem = toAdminError(error)
     if (problem.code !== 'CONFIRM_MISMATCH' && problem.code !== 'PLAN_CHANGED') throw error
+    const plan = await planOf(exchange, 'database')
+    const comparison = await readComparison(exchange, plan.id, plan.storage)
     const response = page(
-      frame(exchange, { title: 'Restore', section: 'backups', database: databaseOf(exchange) }),
-      restorePage(exchange, { plan: await planOf(exchange, 'database'), problem, reason: exchange.input.reason }),
+      frame(exchange, { title: 'Restore', section: 'restore', database: databaseOf(exchange) }),
+      restorePage(exchange, { plan, comparison, problem, reason: exchange.input.reason }),
     )
-    return new Response(response.body, { status: problem.status, headers: response.headers })
+    return withStatus(response, problem.status)
   }
 }
 
-function showJob(exchange: Exchange): Response {
-  const job = exchange.admin.jobs.find(exchange.params.id ?? '')
-  if (job === undefined) {
-    throw new AdminError(404, 'JOB_UNKNOWN', 'This process does not know that job.', {
-      hint: 'It may have been restarted, or another one of several is doing it: the audit log and the list of backups say what was done.',
-    })
-  }
+async function showJob(exchange: Exchange): Promise<Response> {
+  const job = await findJob(exchange)
   const refresh = job.state === 'running' ? { refreshSeconds: 2 } : {}
-  return page(frame(exchange, { title: 'Job', database: job.database, ...refresh }), jobPage(exchange, job))
+  return page(
+    frame(exchange, { title: 'Job', section: 'jobs', database: job.database, ...refresh }),
+    jobPage(exchange, job),
+  )
 }
 
 async function showStorage(exchange: Exchange): Promise<Response> {
@@ -243,8 +336,8 @@ function toJob(exchange: Exchange, id: string): Response {
   return seeOther(exchange, `/jobs/${id}`)
 }
 
-function seeOther(exchange: Exchange, path: string): Response {
+function seeOther(exchange: Exchange, path: string, more: Readonly<Record<string, string>> = {}): Response {
   const { databases } = exchange.admin.engine
-  const query = databases.length > 1 ? { db: databaseOf(exchange) } : {}
+  const query = { ...(databases.length > 1 ? { db: databaseOf(exchange) } : {}), ...more }
   return new Response(null, { status: 303, headers: { location: link(exchange.base, path, query) } })
 }

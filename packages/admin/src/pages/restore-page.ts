@@ -1,8 +1,10 @@
 import type { RestorePlan } from '@sqlite-backup/core'
-import { formatBytes } from '../format.ts'
+import type { ComparisonAnswer } from '../actions/compare-backup.ts'
+import { formatBytes, formatDuration, formatSpan } from '../format.ts'
 import type { AdminError } from '../web/admin-error.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html } from '../web/html.ts'
+import { comparisonSection } from './comparison.ts'
 import { errorNotice, facts, link, moment, momentAndAge, notice } from './parts.ts'
 
 const howTexts = {
@@ -14,34 +16,50 @@ const howTexts = {
 
 export interface RestorePageOptions {
   readonly plan: RestorePlan
+  readonly comparison: ComparisonAnswer
   /** What was wrong with the attempt before. */
   readonly problem?: AdminError | undefined
   readonly reason?: string | undefined
 }
 
 /** What a restore would do, and the two ways to do it. */
-export function restorePage({ base, admin }: Exchange, { plan, problem, reason = '' }: RestorePageOptions): Html {
-  const { manifest } = plan
+export function restorePage({ base, admin }: Exchange, options: RestorePageOptions): Html {
+  const { plan, comparison, problem, reason = '' } = options
+  const { manifest, targetSizeBytes, refusal } = plan
   const { database } = manifest
+  const nowMs = admin.now().getTime()
   const query = { ...(admin.engine.databases.length > 1 ? { db: database } : {}), storage: plan.storage }
   const action = link(base, `/restore/${plan.id}`, query)
   const isLive = plan.how === 'online' || plan.how === 'replace'
   const two = admin.approvals === 2
-  return html`<p class="crumbs"><a href="${link(base, '/backups', query)}">Backups</a> <span aria-hidden="true">/</span> <a href="${link(base, `/backups/${plan.id}`, query)}">${moment(manifest.created)}</a> <span aria-hidden="true">/</span></p>
+  return html`<p class="crumbs"><a href="${link(base, '/restore', query)}">Restore</a> <span aria-hidden="true">/</span> <a href="${link(base, `/backups/${plan.id}`, query)}">${moment(manifest.created)}</a> <span aria-hidden="true">/</span></p>
 <h1>Restore ${database}</h1>
 <p class="lead">Nothing is changed until you confirm below.</p>
 ${problem !== undefined && errorNotice(problem)}
 <section aria-labelledby="plan"><h2 id="plan">What would happen</h2>
 ${facts([
-  ['Backup', html`${momentAndAge(manifest.created, admin.now().getTime())} <code>${plan.id}</code>`],
-  ['From', html`${plan.storage}`],
-  ['To', html`<code>${plan.target}</code>`],
+  ['Back to', momentAndAge(manifest.created, nowMs)],
+  isLive && ['Would be lost', `what was written in the ${formatSpan(nowMs - Date.parse(manifest.created))} since then`],
+  [
+    'Size',
+    targetSizeBytes === undefined
+      ? formatBytes(manifest.plain.sizeBytes)
+      : `${formatBytes(targetSizeBytes)} now, ${formatBytes(manifest.plain.sizeBytes)} after`,
+  ],
+  plan.pauseMs !== undefined && ['Writers wait', `about ${formatDuration(Math.max(plan.pauseMs, 100))}; readers go on`],
   ['How', howTexts[plan.how]],
-  ['Size', formatBytes(manifest.plain.sizeBytes)],
+  ['From', html`${plan.storage} <span class="muted">${formatBytes(manifest.stored.sizeBytes)} to fetch</span>`],
+  ['To', html`<code>${plan.target}</code>`],
   ['Disk', `needs ${formatBytes(plan.needsBytes)}, ${formatBytes(plan.freeBytes)} are free`],
+  ['Backup', html`<code>${plan.id}</code>`],
 ])}
+${refusal !== undefined && errorNotice(refusal)}
 ${plan.notes.length > 0 && notice('warning', html`<ul>${plan.notes.map((note) => html`<li>${note}</li>`)}</ul>`)}
 </section>
+${comparisonSection(
+  comparison,
+  html`<form method="post" action="${link(base, `/backups/${plan.id}/compare`, query)}"><button>Compare now</button></form>`,
+)}
 <div class="grid two">
 <section class="card danger" aria-labelledby="inplace"><h2 id="inplace">${isLive ? 'Replace the database' : 'Bring the database back'}</h2>
 <p>${two ? 'Another person has to approve within 30 minutes. Then ' : ''}${isLive ? `${two ? 'what' : 'What'} was written since the backup leaves the database. It is backed up first, so this can be undone by another restore.` : `${two ? 'the' : 'The'} database appears where the app expects it.`}</p>

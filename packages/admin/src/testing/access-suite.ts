@@ -31,6 +31,9 @@ export function accessSuite(host: AdminHost): void {
         `/backups/${id}/download`,
         '/download',
         `/restore/${id}`,
+        `/backups/${id}/compare`,
+        `/backups/${id}/keep`,
+        `/delete/${id}`,
       ]) {
         const { status } = await site.visit(path, { user: 'viewer', form: { confirm: 'shop' } })
         expect(status, path).toBe(403)
@@ -78,7 +81,10 @@ export function accessSuite(host: AdminHost): void {
         '/',
         '/backups',
         `/backups/${id}`,
+        '/restore',
         `/restore/${id}`,
+        `/delete/${id}`,
+        '/jobs',
         '/storage',
         '/audit',
         '/approvals',
@@ -119,6 +125,12 @@ export function accessSuite(host: AdminHost): void {
         `/downloads/${'a'.repeat(500)}`,
         `/backups?name=${'x'.repeat(3000)}`,
         '/backups?limit=1e9',
+        `/restore?at=${encoded}`,
+        `/restore?span=${encoded}`,
+        `/restore?at=${'9'.repeat(900)}`,
+        `/restore/${encoded}`,
+        `/delete/${encoded}`,
+        '/delete/..%2f..%2fx',
       ]) {
         const { status, text } = await site.visit(path)
         expect(status, path).toBeLessThan(500)
@@ -143,7 +155,7 @@ export function accessSuite(host: AdminHost): void {
       const { engine } = await openShop()
       const { id } = await engine.backup('shop', { actor: '<img src=x onerror=alert(1)>' })
       const site = await openSite(host, { backup: engine, environment: '"><b>prod' })
-      for (const path of ['/', '/backups', `/backups/${id}`]) {
+      for (const path of ['/', '/backups', `/backups/${id}`, '/restore', `/restore/${id}`, `/delete/${id}`, '/jobs']) {
         const { text } = await site.visit(path)
         expect(text).not.toContain('<img src=x')
         expect(text).not.toContain('"><b>prod')

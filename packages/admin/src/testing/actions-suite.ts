@@ -1,16 +1,16 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { AuditReport } from '@sqlite-backup/core'
 import { bytesBody, readObject } from '@sqlite-backup/core'
 import { memory } from '@sqlite-backup/core/testing'
 import { describe, expect, test } from 'vitest'
-import type { AuditReport } from '../audit/audit-log.ts'
 import type { Job } from '../jobs.ts'
 import type { AdminHost } from './admin-suite.ts'
 import { openShop, openSite, type Visit } from './shop.ts'
 
 function jobIdOf({ headers }: Visit): string {
-  return /\/jobs\/([0-9a-f]+)/.exec(String(headers.location))?.[1] ?? ''
+  return /\/jobs\/([0-9A-Z]+-[0-9a-f]+)/.exec(String(headers.location))?.[1] ?? ''
 }
 
 /** What people do, as forms and as JSON, and that it is written down. */

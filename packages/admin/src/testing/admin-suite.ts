@@ -5,6 +5,7 @@ import { actionsSuite } from './actions-suite.ts'
 import { approvalsSuite } from './approvals-suite.ts'
 import { mountSuite } from './mount-suite.ts'
 import { pagesSuite } from './pages-suite.ts'
+import { restoreSuite } from './restore-suite.ts'
 
 /** What every host's own request has. */
 export interface SuiteInput {
@@ -49,6 +50,7 @@ export function adminSuite({ host }: AdminSuiteOptions): void {
     mountSuite(host)
     accessSuite(host)
     pagesSuite(host)
+    restoreSuite(host)
     actionsSuite(host)
     approvalsSuite(host)
   })

@@ -1,6 +1,6 @@
+import type { AuditReport } from '@sqlite-backup/core'
 import { describe, expect, test } from 'vitest'
 import type { RestoreRequestReport } from '../actions/restore-request.ts'
-import type { AuditReport } from '../audit/audit-log.ts'
 import type { Job } from '../jobs.ts'
 import type { AdminHost } from './admin-suite.ts'
 import { openShop, openSite, type Shop, type Site } from './shop.ts'

@@ -25,6 +25,7 @@ const statusByCode: Readonly<Record<string, number>> = {
   USAGE: 400,
   KEY_INVALID: 400,
   LOCKED: 409,
+  DELETE_REFUSED: 409,
   RESTORE_TARGET_EXISTS: 409,
   RESTORE_TARGET_BUSY: 409,
   RESTORE_PAGE_SIZE: 409,

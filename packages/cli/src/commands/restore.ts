@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RestoreOptions, RestorePlan } from '@sqlite-backup/core'
+import type { Comparison, RestoreOptions, RestorePlan } from '@sqlite-backup/core'
 import { Command } from 'commander'
 import { chooseDatabase } from '../choose-database.ts'
 import { CliError, usageError } from '../cli-error.ts'
@@ -9,7 +9,7 @@ import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { type KeyFlags, type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
 import type { EngineFlags, OpenedEngine } from '../open-engine.ts'
-import { renderPlan, renderRestored } from '../render/restore.ts'
+import { renderComparison, renderPlan, renderRestored } from '../render/restore.ts'
 import { unlock } from '../unlock.ts'
 
 interface RestoreFlags extends GlobalFlags, ReadFlags, KeyFlags {
@@ -20,6 +20,8 @@ interface RestoreFlags extends GlobalFlags, ReadFlags, KeyFlags {
   readonly acceptOtherEnvironment?: true
   readonly wait?: string
   readonly dryRun?: true
+  readonly compare?: true
+  readonly breakGlass?: string
   readonly yes?: true
 }
 
@@ -41,6 +43,8 @@ export function restoreCommand(run: RunCommand): Command {
     .option('--accept-other-environment', 'restore a backup of another environment')
     .option('--wait <duration>', 'how long to wait for another run on the same database (default: 60s)')
     .addOption(shared.dryRun())
+    .option('--compare', 'with --dry-run: compare rows and schema however large both are (default: up to 1 GB)')
+    .option('--break-glass <reason>', 'restore in place alone, though the admin wants two people: it is written down')
     .addOption(shared.yes())
     .action((reference: string | undefined, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<RestoreFlags>()
@@ -65,22 +69,70 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
   const plan = await opened.engine.planRestore(chosen, options)
   if (plan.refusal !== undefined) throw new CliError(plan.refusal, exitCodeOf(plan.refusal.code))
   if (flags.dryRun) {
+    const compared = await compare(plan, { ...options, ...flags }, opened, context)
     const lines = [
       ...renderPlan(plan, context.now(), terminal.outColumns, terminal.out),
+      ...('tables' in compared ? renderComparison(compared, terminal.out) : compared.notes),
       terminal.out.dim('Nothing was changed.'),
     ]
-    return { exitCode: exitCodes.ok, json: { planned: plan }, lines, quietLines: [plan.id] }
+    const json = { planned: plan, ...('tables' in compared ? { comparison: compared } : {}) }
+    return { exitCode: exitCodes.ok, json, lines, quietLines: [plan.id] }
   }
+  const glass = await breakGlass(plan, flags, opened, database)
   const { engine } = await unlock(opened, plan.manifest, engineFlags satisfies EngineFlags, context)
   await askForPermission(plan, flags, context)
   // The id, not the reference: what was shown is what is restored, even if `latest` has moved on.
-  const result = await engine.restore(plan.id, options)
+  const result = await engine.restore(plan.id, { ...options, ...glass })
   return {
     exitCode: exitCodes.ok,
     json: { restored: result },
     lines: renderRestored(result, terminal.out),
     quietLines: [result.target],
   }
+}
+
+// What a dry run reads and copies without being told to.
+const MAX_COMPARED_BYTES = 1_000_000_000
+
+/** What would be lost, table by table. That it cannot be found out is a sentence: the plan is worth reading all the same. */
+async function compare(
+  plan: RestorePlan,
+  { output, database, compare: isWanted }: Pick<RestoreFlags & RestoreOptions, 'output' | 'database' | 'compare'>,
+  { engine, chosen }: OpenedEngine,
+  { signal }: CommandContext,
+): Promise<Comparison | { readonly notes: readonly string[] }> {
+  const { isBackupError } = await import('@sqlite-backup/core')
+  if (output !== undefined || database === undefined) return { notes: [] }
+  try {
+    const limit = isWanted ? {} : { maxBytes: MAX_COMPARED_BYTES }
+    return await engine.compare(plan.id, { ...chosen, database, ...limit, signal })
+  } catch (error) {
+    if (!isBackupError(error) || error.code === 'ABORTED') throw error
+    return { notes: [`Rows could not be compared: ${error.message}`] }
+  }
+}
+
+/**
+ * Where the admin wants two people for a restore in place, one at the command line has to say that they act alone, and why.
+ * Whoever may run this on the machine could replace the file anyway: this makes it seen, not impossible.
+ */
+async function breakGlass(
+  plan: RestorePlan,
+  { output, breakGlass: reason }: RestoreFlags,
+  { engine }: OpenedEngine,
+  database: string | undefined,
+): Promise<Pick<RestoreOptions, 'breakGlass' | 'actor'>> {
+  if (output !== undefined || database === undefined) return {}
+  const { isApprovalRequired } = await import('@sqlite-backup/core')
+  if (!(await isApprovalRequired(engine, database))) return {}
+  if (reason === undefined || reason.trim() === '') {
+    throw usageError(
+      `A restore of ${database} in place needs two people: ask for it on the admin page. ${plan.target} was not touched.`,
+      'When nobody can approve: --break-glass "why". It is written down where everybody sees it. A new file (--output) needs nobody.',
+    )
+  }
+  const { hostname, userInfo } = await import('node:os')
+  return { actor: `${userInfo().username}@${hostname()} (command line)`, breakGlass: { reason: reason.trim() } }
 }
 
 function referenceOf(reference: string | undefined, { beforeMigration }: RestoreFlags): string | undefined {

@@ -1,4 +1,4 @@
-import type { RestorePlan, RestoreResult } from '@sqlite-backup/core'
+import type { ComparedTable, Comparison, RestorePlan, RestoreResult } from '@sqlite-backup/core'
 import { formatAge, formatDuration, formatMoment } from './ages.ts'
 import { formatBytes } from './bytes.ts'
 import { type Style, symbols } from './style.ts'
@@ -32,7 +32,8 @@ export function renderPlan(plan: RestorePlan, nowMs: number, columns: number, st
         ['from', plan.storage],
         ['target', plan.target],
         ['how', plannedTexts[plan.how]],
-        ['size', formatBytes(manifest.plain.sizeBytes)],
+        ['size', sizesOf(plan)],
+        ['pause', plan.pauseMs === undefined ? undefined : `writers wait about ${formatDuration(plan.pauseMs)}`],
         ['disk', `needs ${formatBytes(plan.needsBytes)} of ${formatBytes(plan.freeBytes)} free`],
       ],
       style,
@@ -41,6 +42,63 @@ export function renderPlan(plan: RestorePlan, nowMs: number, columns: number, st
       wrap(note, columns - 4).map((line, at) => `  ${at === 0 ? style.warn(symbols.warning) : ' '} ${line}`),
     ),
   ]
+}
+
+function sizesOf({ manifest, targetSizeBytes }: RestorePlan): string {
+  const size = formatBytes(manifest.plain.sizeBytes)
+  return targetSizeBytes === undefined ? size : `${formatBytes(targetSizeBytes)} now, ${size} after`
+}
+
+const schemaTexts = {
+  same: '',
+  changed: 'schema differs',
+  goes: 'the table would be gone',
+  comes: 'the table would be back',
+  unknown: '',
+} as const
+
+/** What would be lost and come back, table by table. */
+export function renderComparison({ isSame, tables, objects, basis }: Comparison, style: Style): readonly string[] {
+  if (basis === 'recorded') {
+    return tables.length === 0
+      ? [style.dim('Too large to compare by itself: add --compare.')]
+      : [
+          style.bold('Rows after the restore, as counted when the backup was proven'),
+          ...renderFacts(
+            tables.map(({ name, after }) => [name, countText(after)] as const),
+            style,
+          ),
+          style.dim('Compare them with the database by --compare.'),
+        ]
+  }
+  if (isSame) return [`${style.good(symbols.good)} The database is as it is in the backup: nothing would be lost.`]
+  return [
+    style.bold('Rows now and after'),
+    ...renderFacts(
+      tables.map((table) => [table.name, changesOf(table)] as const),
+      style,
+    ),
+    ...objects.map(({ type, name, schema }) => `  ${type} ${name} ${objectTexts[schema]}`),
+  ]
+}
+
+const objectTexts = { changed: 'differs', goes: 'would be gone', comes: 'would be back' } as const
+
+function changesOf(table: ComparedTable): string {
+  const { now, after, rowsGoing = 0, rowsChanging = 0, rowsComing = 0, columnsGoing, columnsComing } = table
+  const changes = [
+    rowsGoing > 0 && `${countText(rowsGoing)} lost`,
+    rowsChanging > 0 && `${countText(rowsChanging)} as they were`,
+    rowsComing > 0 && `${countText(rowsComing)} back`,
+    schemaTexts[table.schema],
+    columnsGoing.length > 0 && `without ${columnsGoing.join(', ')}`,
+    columnsComing.length > 0 && `with ${columnsComing.join(', ')}`,
+  ].filter((change) => change !== false && change !== '')
+  return [`${countText(now)} → ${countText(after)}`, ...(changes.length > 0 ? [changes.join(', ')] : [])].join('  ')
+}
+
+function countText(rows: number | null): string {
+  return rows === null ? '–' : rows.toLocaleString('en')
 }
 
 /** What a restore came to. */

@@ -25,9 +25,11 @@ export function approvalsFolder(database: string): string {
   return `${databaseFolder(database)}approvals/`
 }
 
-/** There while restores of this database need two people. */
+/** In that folder while restores of the database need two people. */
+export const approvalRuleName = 'required.json'
+
 function ruleKey(database: string): string {
-  return `${approvalsFolder(database)}required.json`
+  return `${approvalsFolder(database)}${approvalRuleName}`
 }
 
 type Storages = Pick<SqliteBackup, 'storages' | 'storage'>

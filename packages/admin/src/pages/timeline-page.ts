@@ -1,0 +1,70 @@
+import type { BackupList } from '@sqlite-backup/core'
+import { timelineChart } from '../charts/timeline-chart.ts'
+import { formatAge, formatMoment } from '../format.ts'
+import type { AdminError } from '../web/admin-error.ts'
+import type { Exchange } from '../web/exchange.ts'
+import { type Html, html } from '../web/html.ts'
+import { backupTable } from './backup-table.ts'
+import { errorNotice, link, moment } from './parts.ts'
+
+const DAY_MS = 86_400_000
+
+export const spans = {
+  day: { text: 'the last day', ms: DAY_MS },
+  week: { text: 'the last 7 days', ms: 7 * DAY_MS },
+  month: { text: 'the last 30 days', ms: 30 * DAY_MS },
+  year: { text: 'the last year', ms: 366 * DAY_MS },
+  all: { text: 'all of it', ms: undefined },
+} as const
+
+export type Span = keyof typeof spans
+
+export interface TimelinePageOptions {
+  readonly list: BackupList
+  readonly span: Span
+  /** The moment that was asked for, as it was typed. */
+  readonly at?: string | undefined
+  readonly problem?: AdminError | undefined
+}
+
+/** To which moment? Every restore point on a line, a field for a moment, and the newest at hand. */
+export function timelinePage({ base, admin }: Exchange, { list, span, at, problem }: TimelinePageOptions): Html {
+  const { database, items, storage } = list
+  const nowMs = admin.now().getTime()
+  const query = admin.engine.databases.length > 1 ? { db: database } : {}
+  const latest = items[0]
+  const oldest = items.at(-1)
+  const fromMs = spans[span].ms === undefined ? Date.parse(oldest?.created ?? '') || nowMs : nowMs - spans[span].ms
+  const path = '/restore'
+  return html`<div class="row"><h1>Restore ${database}</h1>${latest !== undefined && html`<a class="button primary" href="${link(base, `/restore/${latest.id}`, { ...query, storage })}">The newest, ${formatAge(nowMs - Date.parse(latest.created))}</a>`}</div>
+<p class="lead">Choose the moment to go back to. Then you see what would happen; nothing is changed before you confirm that.</p>
+${problem !== undefined && errorNotice(problem)}
+<form method="get" action="${base}${path}" class="filters" aria-label="Choose a moment">
+${admin.engine.databases.length > 1 && html`<input type="hidden" name="db" value="${database}">`}
+<label>The last backup at or before (UTC) <input type="datetime-local" name="at" step="1" required value="${at ?? ''}"></label>
+<button>Find it</button>
+</form>
+<section aria-labelledby="points"><div class="row"><h2 id="points">Restore points of ${spans[span].text}</h2>
+<nav class="segments" aria-label="How far back">${Object.keys(spans).map((name) => html`<a href="${link(base, path, { ...query, span: name })}"${name === span && html` aria-current="true"`}>${name}</a>`)}</nav></div>
+${
+  items.length === 0
+    ? html`<p class="empty">There is no backup of ${spans[span].text}. Look further back.</p>`
+    : html`<figure>${timelineChart(
+        items.map(({ id, created, marks }) => ({
+          id,
+          label: `${formatMoment(created)}${marks?.isBad === true ? ' (damaged)' : ''}`,
+          atMs: Date.parse(created),
+          href: link(base, `/restore/${id}`, { ...query, storage }),
+          isProven: marks?.level === 'proven',
+        })),
+        fromMs,
+        nowMs,
+      )}<figcaption><span>${moment(new Date(fromMs).toISOString())}</span><span>each line is a backup, the long ones are proven</span><span>now</span></figcaption></figure>
+${backupTable(items.slice(0, MAX_ROWS), { base, nowMs, query: { ...query, storage }, path, caption: `Restore points of ${database}` })}
+${items.length > MAX_ROWS && html`<p class="muted">Older ones are on the line above, and under <a href="${link(base, '/backups', query)}">Backups</a>.</p>`}
+${list.cursor !== undefined && html`<p class="muted">These are the newest ${items.length.toLocaleString('en')}. For older ones, name the moment.</p>`}`
+}
+</section>`
+}
+
+const MAX_ROWS = 25
