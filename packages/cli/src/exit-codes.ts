@@ -39,6 +39,7 @@ const byErrorCode: Readonly<Record<string, ExitCode>> = {
   BODY_CORRUPT: exitCodes.unhealthy,
   BODY_DIGEST_MISMATCH: exitCodes.unhealthy,
   MANIFEST_INVALID: exitCodes.unhealthy,
+  OBJECT_MISSING: exitCodes.unhealthy,
   VERIFY_FAILED: exitCodes.unhealthy,
   RESTORE_DAMAGED: exitCodes.unhealthy,
   LOCKED: exitCodes.locked,

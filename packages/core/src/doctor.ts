@@ -164,7 +164,7 @@ async function examineNewest(context: EngineContext, signal: AbortSignal): Promi
     storages.flatMap(({ storage, problems }) =>
       problems
         .filter((problem) => problem !== 'There is no backup.')
-        .map((problem) => warning('STATUS', `${database} in ${storage}: ${problem}`)),
+        .map((problem) => failed('STATUS', `${database} in ${storage}: ${problem}`)),
     ),
   )
 }

@@ -305,6 +305,17 @@ test('a file that a restore may overwrite is kept beside it', async () => {
   expect(rowsIn(`${output}.before-${id}-2`)).toBe(count(db))
 })
 
+test('status and doctor name a newest backup whose manifest is damaged', async () => {
+  const { engine, disk } = await setUp()
+  await engine.backup('app')
+  const { objects } = await disk.list({ prefix: 'app/catalog/' })
+  await disk.put(objects[0]?.key ?? '', bytesBody(Buffer.from('{')))
+  expect((await engine.status()).databases[0]?.storages).toMatchObject([
+    { healthy: false, problems: ['The newest backup cannot be restored: its manifest is damaged.'] },
+  ])
+  expect((await engine.doctor()).filter(({ level }) => level === 'error')).toMatchObject([{ code: 'STATUS' }])
+})
+
 test('what a killed restore replaced becomes a backup with the next one', async () => {
   const { dir, db, engine } = await setUp()
   await engine.backup('app')

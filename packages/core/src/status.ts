@@ -96,6 +96,8 @@ async function statusOf(
           : `The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)} at most.`,
       )
     }
+    if (lineage.damaged.includes(newest.id))
+      problems.push('The newest backup cannot be restored: its manifest is damaged.')
     if (isBad) problems.push('The newest backup failed verification.')
     const fork = lineage.rivals.length > 0 ? lineage.rivals : undefined
     if (fork !== undefined) problems.push(`The history has forked: ${fork.join(' and ')} do not build on one another.`)

@@ -140,7 +140,7 @@ test('a fork is seen in a storage', async () => {
   expect(rivals).toEqual([theirs.id, ours.id])
   expect(idsOf(tips)).toEqual([theirs.id, ours.id])
   expect(forks).toMatchObject([{ kind: 'writers', parent: root.id }])
-  expect(await readLineage(storage, 'nobody')).toEqual({ manifests: [], tips: [], forks: [], rivals: [] })
+  expect(await readLineage(storage, 'nobody')).toEqual({ manifests: [], tips: [], forks: [], rivals: [], damaged: [] })
 })
 
 test('a restore does not make rivals', async () => {

@@ -24,6 +24,8 @@ export interface LineageReport {
    * an older state on purpose, and the branch it leaves behind is no rival.
    */
   readonly rivals: readonly string[]
+  /** Ids of backups among the newest whose manifest is damaged. */
+  readonly damaged: readonly string[]
 }
 
 /**
@@ -37,20 +39,27 @@ export async function readLineage(
 ): Promise<LineageReport> {
   const items = listed?.slice(0, depth) ?? (await listBackupPage(storage, { database, limit: depth, signal })).items
   const read = await Promise.all(items.map((entry) => readIfWhole(storage, entry, { signal })))
-  const manifests = read.filter((manifest) => manifest !== undefined)
+  const manifests = read.filter((manifest) => typeof manifest === 'object')
+  const damaged = items.filter((_, index) => read[index] === 'damaged').map(({ id }) => id)
   const tips = findTips(manifests)
   const forks = findForks(manifests)
   const others = forks.filter(({ kind }) => kind !== 'restored').map(({ other }) => other.id)
   const newest = tips[0]
-  return { manifests, tips, forks, rivals: newest === undefined || others.length === 0 ? [] : [newest.id, ...others] }
+  const rivals = newest === undefined || others.length === 0 ? [] : [newest.id, ...others]
+  return { manifests, tips, forks, rivals, damaged }
 }
 
 /** A damaged manifest must not hide the others, nor one that was pruned since it was listed. */
-async function readIfWhole(storage: Storage, entry: BackupEntry, options: CallOptions): Promise<Manifest | undefined> {
+async function readIfWhole(
+  storage: Storage,
+  entry: BackupEntry,
+  options: CallOptions,
+): Promise<Manifest | 'damaged' | undefined> {
   try {
     return await readManifest(storage, entry, options)
   } catch (error) {
-    if (isBackupError(error, 'MANIFEST_INVALID') || isBackupError(error, 'OBJECT_MISSING')) return undefined
+    if (isBackupError(error, 'MANIFEST_INVALID')) return 'damaged'
+    if (isBackupError(error, 'OBJECT_MISSING')) return undefined
     throw error
   }
 }

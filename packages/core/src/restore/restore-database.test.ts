@@ -239,7 +239,10 @@ describe('restoreDatabase', () => {
     it.each(cases)('refuses a body that was %s, and changes nothing', async (_name, damage) => {
       const app = make(target, 'live', 10)
       await storage.put(manifest.body, bytesBody(damage(await readObject(storage, manifest.body, { maxBytes: 1e9 }))))
-      await expect(restoreDatabase(options())).rejects.toMatchObject({ code: expect.stringMatching(/^BODY_/) })
+      await expect(restoreDatabase(options())).rejects.toMatchObject({
+        code: expect.stringMatching(/^BODY_/),
+        hint: expect.stringContaining(manifest.id),
+      })
       app.close()
       expect(look(target)).toEqual({ integrity: 'ok', live: 10 })
       expectTidy()

@@ -128,8 +128,17 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
     // A process that died may have left a safety copy behind, and the new database: `recoverRestore` looks after them.
     // And what was published has its safety copy on record.
     if (published === undefined && !isBackupError(error, 'CAPTURE_DIED')) await forgetRestoreFiles(spoolDir)
-    throw error
+    throw withWayOut(error, options)
   }
+}
+
+/** What the codec finds wrong with a body says nothing of the backup it belongs to. */
+function withWayOut(error: unknown, { manifest, from }: RestoreDatabase): unknown {
+  if (!isBackupError(error) || !(error.code.startsWith('BODY_') || error.code === 'OBJECT_MISSING')) return error
+  return new BackupError(error.code, error.message, {
+    hint: `Nothing was changed. The backup ${manifest.id} is damaged in ${from.name}: restore an older one, or the same from another storage.`,
+    cause: error.cause,
+  })
 }
 
 /** False when it is gone. */
