@@ -119,6 +119,9 @@ export interface BackupEvents {
     readonly backupId: string
     /** False: the migrator had undone it by itself. */
     readonly isRestored: boolean
+    readonly durationMs: number
+    /** How long writers were kept out. */
+    readonly pausedMs: number
     readonly safetyBackup?: string
   }
   /** It lost rows and was left as it is: `rowLoss: 'fail'`. */

@@ -46,6 +46,10 @@ describe.each(drivers)('$name', (driver) => {
     expect(error).toMatchObject({ pending: [tag], lost: [], cause: expect.anything() })
     expect(error.reasons.join()).toMatch(/It failed: /)
     expect([await connection.value(posts), await connection.value(applied)]).toEqual([3, 1])
+    // A crash loop: the same again, on the same content.
+    const again = await rolledBack(connection.guarded(project.folder, { backup, onWarning() {} }))
+    const tiers = (await backup.list('app')).items.map(({ tier }) => tier)
+    expect([again.backupId, tiers]).toEqual([error.backupId, ['pre-migration']])
     await connection.exec("INSERT INTO posts VALUES (4, 2, 'p4')")
     expect(await connection.value(posts)).toBe(4)
   })
@@ -79,6 +83,8 @@ describe.each(drivers.filter(({ cascades }) => cascades))('$name, where a rebuil
     expect(error).toMatchObject({ pending: [tag], lost: [{ table: 'posts', before: 3, after: 0 }], isRestored: true })
     expect([await connection.value(posts), await connection.value(applied)]).toEqual([3, 1])
     expect(await connection.value("SELECT sql FROM sqlite_master WHERE name = 'users'")).toContain("DEFAULT 'a'")
+    const again = await rolledBack(connection.guarded(project.folder, { backup, onWarning() {} }))
+    expect([again.backupId, await connection.value(posts)]).toEqual([error.backupId, 3])
     expect(warnings.join('\n')).toMatch(/default.*PRAGMA foreign_keys=OFF — SQLite ignores it/)
     expect(warnings.join('\n')).toMatch(
       /DROP TABLE `users` — The table is rebuilt .* posts refers to it ON DELETE CASCADE/,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type MigrationRolledBackError, openBackup, type SqliteBackup } from '@sqlite-backup/core'
@@ -69,15 +70,33 @@ test('a crash loop on the same content has one backup', async () => {
   expect([ids.size, items.map(({ tier }) => tier).toSorted()]).toEqual([1, ['pre-migration', 'pre-restore']])
 })
 
-test('code that is older than the database says so', async () => {
-  const { project, connection, backup } = await setUp()
-  await connection.exec("INSERT INTO __drizzle_migrations (hash, created_at) VALUES ('from-later-code', 1900000000000)")
-  const { outcome, warnings } = await connection.guarded(project.folder, { backup, onWarning() {} })
-  expect([outcome, warnings]).toEqual([
-    'nothing-pending',
-    [expect.stringContaining('has migrations that this code does not know: from-later-code')],
-  ])
-})
+test.each(drivers.filter(({ name }) => name.startsWith('better-sqlite3')))(
+  'code that is older than what was restored says so ($name)',
+  async (driver) => {
+    const project = makeProject(driver.layout)
+    const { connection, backup } = await makeApp(driver, project)
+    const old = join(project.dir, 'old code')
+    cpSync(project.folder, old, { recursive: true })
+    const tag = project.add('plan', 'ALTER TABLE `users` ADD `plan` text;')
+    await connection.guarded(project.folder, { backup, onWarning() {} })
+    await backup.backup('app')
+
+    // Another machine, with the code of before: the newest backup, and nothing else.
+    await connection.close()
+    for (const suffix of ['', '-wal', '-shm']) rmSync(project.path + suffix, { force: true })
+    await backup.restoreIfMissing()
+    const restored = driver.open(project.path)
+    onTestFinished(() => restored.close())
+    const heard: string[] = []
+    const { outcome, warnings } = await restored.guarded(old, { backup, onWarning: (text) => heard.push(text) })
+    expect(outcome).toBe('nothing-pending')
+    const known = driver.layout === 'folders' ? tag : '[0-9a-f]{64}'
+    expect(warnings).toEqual([
+      expect.stringMatching(new RegExp(`migrations that this code does not know: ${known}\\. .* newer than the code`)),
+    ])
+    expect(heard).toEqual(warnings)
+  },
+)
 
 test('a table of another name is looked at, and is none of the rows that may be lost', async () => {
   const { project, backup } = await setUp()

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -51,6 +52,7 @@ describe('guard', () => {
     app.close()
     expect({ exitCode, rows }).toEqual({ exitCode: 7, rows: 100 })
     expect(stdout).toMatch(/✖ app rolled back to \S+\n {2}users lost 90 of 100 rows\./)
+    expect(stdout).toMatch(/ {2}took .+, of which writers waited /)
     expect(stderr).toContain('MIGRATION_ROLLED_BACK')
     const again = await runCli(folder.path, ['guard', '--allow-loss', 'users', ...run(drop)])
     expect([again.exitCode, countUsers(folder.paths[0] ?? '')]).toEqual([0, 10])
@@ -167,7 +169,7 @@ describe('a guard that ends in the middle', () => {
     writeFileSync(join(folder.path, 'slow.mjs'), slow)
     const child = startCli(folder.path, ['guard', '--', 'node', 'slow.mjs', '{file}'])
     const exited = exitOf(child)
-    await untilThere(join(folder.path, 'begun'))
+    await untilBegun(child, folder.path)
     child.kill('SIGTERM')
     expect(await exited).toBe(130)
     expect(countUsers(folder.paths[0] ?? '')).toBe(100)
@@ -177,7 +179,7 @@ describe('a guard that ends in the middle', () => {
     using folder = setUp('app')
     writeFileSync(join(folder.path, 'slow.mjs'), slow.replace('60_000', '1'))
     const child = startCli(folder.path, ['guard', '--', 'node', 'slow.mjs', '{file}'])
-    await untilThere(join(folder.path, 'begun'))
+    await untilBegun(child, folder.path)
     child.kill('SIGKILL')
     await once(child, 'exit')
     const next = await runCli(folder.path, ['guard', ...run(add)])
@@ -188,8 +190,11 @@ describe('a guard that ends in the middle', () => {
     })
   })
 
-  async function untilThere(file: string): Promise<void> {
-    while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 5))
+  async function untilBegun(child: ChildProcess, folder: string): Promise<void> {
+    while (!existsSync(join(folder, 'begun'))) {
+      expect(child.exitCode, 'the guard ended before its command began').toBeNull()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
   }
 })
 

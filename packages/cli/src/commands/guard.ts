@@ -153,7 +153,8 @@ async function guardOne(
   } catch (error) {
     const serialized = serializeError(error)
     terminal.printError(renderError(serialized, terminal.errColumns, terminal.err))
-    const { lost, reasons, backupId, safetyBackup, isRestored } = error as Partial<MigrationRolledBackError>
+    const { lost, reasons, backupId, safetyBackup, isRestored, durationMs, pausedMs } =
+      error as Partial<MigrationRolledBackError>
     if (serialized.code !== 'MIGRATION_ROLLED_BACK') return { database, outcome: 'failed', error: serialized }
     return {
       database,
@@ -164,6 +165,8 @@ async function guardOne(
       lost: lost ?? [],
       reasons: reasons ?? [],
       isRestored: isRestored ?? true,
+      ...(durationMs === undefined ? {} : { durationMs }),
+      ...(pausedMs === undefined ? {} : { pausedMs }),
     }
   } finally {
     signal.removeEventListener('abort', onAbort)

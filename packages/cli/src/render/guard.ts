@@ -11,6 +11,7 @@ export interface GuardedDatabase extends Partial<Omit<GuardResult<void>, 'outcom
   readonly reasons?: readonly string[]
   readonly safetyBackup?: string
   readonly isRestored?: boolean
+  readonly pausedMs?: number
 }
 
 /** One report over all databases, in the order in which they were migrated. */
@@ -35,6 +36,7 @@ function renderOne(guarded: GuardedDatabase, style: Style): readonly string[] {
     safetyBackup,
     durationMs = 0,
     guardMs = 0,
+    pausedMs = 0,
   } = guarded
   const name = style.bold(database)
   if (outcome === 'rolled-back') {
@@ -45,6 +47,7 @@ function renderOne(guarded: GuardedDatabase, style: Style): readonly string[] {
       `${style.bad(symbols.bad)} ${name} ${how}`,
       ...reasons.map((reason) => `  ${reason}`),
       ...(safetyBackup === undefined ? [] : [`  What it had made is in ${safetyBackup}.`]),
+      `  took ${formatDuration(durationMs)}${guarded.isRestored ? `, of which writers waited ${formatDuration(pausedMs)}` : ''}`,
     ]
   }
   if (outcome === 'failed') return [`${style.bad(symbols.bad)} ${name} failed`]

@@ -54,7 +54,8 @@ export async function migrateBackedUp<T>(guarded: Guarded<T>, prepared: Prepared
   const { decision, after, blockedMs } = await judgeMigration(guarded, intent, attempt)
   guarded.warn(decision.warnings)
   if (decision.verdict === 'roll-back' || decision.verdict === 'as-it-was') {
-    throw await rolledBack(guarded, intent, decision, backup.isReused, attempt)
+    const keepsLocally = backup.isReused
+    throw await rolledBack(guarded, { intent, decision, keepsLocally, attempt, blockedMs: image.blockedMs + blockedMs })
   }
   await clearIntent(dir)
   if (decision.verdict === 'fail') {
@@ -91,14 +92,21 @@ async function attemptMigration<T>(migrate: () => T | Promise<T>, options: Guard
   }
 }
 
+interface NotKept<T> {
+  readonly intent: GuardIntent
+  readonly decision: MigrationDecision
+  readonly keepsLocally: boolean
+  readonly attempt: Attempt<T>
+  /** By the captures before and after. */
+  readonly blockedMs: number
+}
+
 /** Rolls back where there is something to roll back, and makes the error that says so. */
 async function rolledBack<T>(
   guarded: Guarded<T>,
-  intent: GuardIntent,
-  { verdict, lost, reasons }: MigrationDecision,
-  keepsLocally: boolean,
-  attempt: Attempt<T>,
+  { intent, decision, keepsLocally, attempt, blockedMs }: NotKept<T>,
 ): Promise<MigrationRolledBackError> {
+  const { verdict, lost, reasons } = decision
   const { context, database, dir, options, signal, began, warnings } = guarded
   const { actor } = options
   const isRestored = verdict === 'roll-back'
@@ -115,6 +123,7 @@ async function rolledBack<T>(
     ...(restored?.safetyBackup === undefined ? {} : { safetyBackup: restored.safetyBackup }),
     warnings,
     durationMs: performance.now() - began,
+    pausedMs: blockedMs + (restored?.pausedMs ?? 0),
     ...(attempt.ok ? {} : { cause: attempt.failure }),
   })
   context.bus.emit('migration.rolledBack', {
@@ -124,6 +133,8 @@ async function rolledBack<T>(
     reasons,
     backupId: intent.manifest.id,
     isRestored,
+    durationMs: error.durationMs,
+    pausedMs: error.pausedMs,
     ...(error.safetyBackup === undefined ? {} : { safetyBackup: error.safetyBackup }),
   })
   return error

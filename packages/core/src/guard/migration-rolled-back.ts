@@ -16,6 +16,8 @@ export interface RolledBackFacts {
   readonly safetyBackup?: string
   readonly warnings: readonly string[]
   readonly durationMs: number
+  /** How long writers were kept out: by the restore, and by comparing where there is a rollback journal. */
+  readonly pausedMs: number
   readonly cause?: unknown
 }
 
@@ -30,6 +32,7 @@ export class MigrationRolledBackError extends BackupError {
   readonly safetyBackup: string | undefined
   readonly warnings: readonly string[]
   readonly durationMs: number
+  readonly pausedMs: number
 
   constructor(facts: RolledBackFacts) {
     const { database, pending, reasons, backupId, isRestored, safetyBackup } = facts
@@ -51,5 +54,6 @@ export class MigrationRolledBackError extends BackupError {
     this.safetyBackup = safetyBackup
     this.warnings = facts.warnings
     this.durationMs = facts.durationMs
+    this.pausedMs = facts.pausedMs
   }
 }
