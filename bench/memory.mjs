@@ -2,25 +2,27 @@
 //   node memory.mjs [megabytes…]
 import { execFileSync, fork } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { Agent, createServer, get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { startRgw } from '@sqlite-backup/core/testing'
+import Database from 'better-sqlite3'
 import { database, dataDir } from './generate.mjs'
 import { table } from './table.mjs'
 
 if (process.send) await engine()
 else await main()
 
-/** Runs as a child: an app with nothing but the engine in it. */
+/** Runs as a child: a small app at work, and the engine in it. */
 async function engine() {
   const [, , path, profile, storageText] = process.argv
-  const storage = JSON.parse(storageText)
+  const { accessKeyId, secretAccessKey, ...rest } = JSON.parse(storageText)
+  const app = await startApp(path)
   process.send('idle')
   await new Promise((resolve) => process.once('message', resolve))
   const { openBackup } = await import('@sqlite-backup/core')
   const { s3 } = await import('@sqlite-backup/storage-s3')
-  const { accessKeyId, secretAccessKey, ...rest } = storage
   const backup = await openBackup({
     databases: { app: path },
     storages: { s3: s3({ ...rest, credentials: () => ({ accessKeyId, secretAccessKey }) }) },
@@ -36,8 +38,38 @@ async function engine() {
   }
   process.send('done')
   await backup.close()
+  app.close()
   rmSync(`${path}.restored`, { force: true })
   process.disconnect()
+}
+
+/** Serves a row as JSON over HTTP, a hundred times a second, until V8's young generation has the size of an app's that is used. */
+async function startApp(path) {
+  const db = new Database(path)
+  const order = db.prepare('SELECT * FROM orders WHERE id = ?')
+  let id = 0
+  const server = createServer((_request, response) => {
+    const rows = Array.from({ length: 100 }, () => order.get(1 + (id++ % 100_000)))
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(rows))
+  })
+  await new Promise((resolve) => server.listen(0, resolve))
+  const { port } = server.address()
+  const agent = new Agent({ keepAlive: true })
+  const ask = () => get({ port, agent }, (response) => response.setEncoding('utf8').on('data', () => {}))
+  let timer = setInterval(ask, 1)
+  await sleep(5000)
+  clearInterval(timer)
+  timer = setInterval(ask, 10)
+  await sleep(1000)
+  return {
+    close() {
+      clearInterval(timer)
+      agent.destroy()
+      server.close()
+      db.close()
+    },
+  }
 }
 
 /** Private bytes: what this process costs the machine beyond what it shares. */
@@ -89,8 +121,12 @@ async function main() {
         const gone = new Promise((resolve) => app.once('exit', resolve))
         while (app.exitCode === null && app.signalCode === null) {
           if (phase === 'idle') {
-            idle = privateBytes(app.pid)
             phase = undefined
+            // Its highest too: an app's own garbage comes and goes.
+            for (let i = 0; i < 100; i++) {
+              idle = Math.max(idle, privateBytes(app.pid))
+              await sleep(20)
+            }
             app.send('go')
           } else if (phase !== undefined) {
             peaks[phase] ??= { engine: 0, child: 0 }

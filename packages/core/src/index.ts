@@ -63,6 +63,7 @@ export { abortedError, orAborted, throwIfAborted, untilAborted } from './storage
 export { type FilesystemOptions, filesystem } from './storage/filesystem.ts'
 export { assertKey, assertPrefix, compareKeys, isKey } from './storage/key.ts'
 export type { RetryOptions } from './storage/patience.ts'
+export { disposableChunk, disposeChunk } from './storage/spent-chunk.ts'
 export type * from './storage/storage.ts'
 export { bytesBody, listAll, readObject } from './storage/storage.ts'
 export { withLimit } from './storage/with-limit.ts'

@@ -5,6 +5,7 @@ import { BackupError, type ByteRange, type GetOptions, type GetResult, isBackupE
 import { headObject } from './head-object.ts'
 import { fullKey, objectFacts, plainEtag, type S3Context, sha256Metadata } from './s3-context.ts'
 import { mib } from './s3-options.ts'
+import { ownChunk } from './socket-chunks.ts'
 
 /** Objects up to this size are compared with their digest before a byte of them is given out. */
 const checkedBytes = mib
@@ -171,7 +172,7 @@ function readBody(
         })
         if (next.done === true) break
         readBytes += next.value.byteLength
-        yield next.value
+        yield ownChunk(next.value)
       }
       if (readBytes < lengthBytes) {
         throw new BackupError(

@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import type { LookupFunction, Socket } from 'node:net'
+import { disposeChunk } from '@sqlite-backup/core'
+import { disposeSocketChunks } from './socket-chunks.ts'
 
 /** What the SDK asks of the code that carries its requests. */
 export interface HttpHandler {
@@ -106,6 +108,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       const response = await answer
       if (response.statusCode === 417) asksFirst = false
       watchForStall(response, options.timeouts.idleMs)
+      disposeSocketChunks(response)
       return { response: toResponse(response, call) }
     } catch (error) {
       call.destroy()
@@ -158,11 +161,11 @@ async function writeBody(
   deadline: Deadline,
   idleMs: number,
 ): Promise<void> {
-  for await (const slice of slices(body)) {
+  for await (const { slice, spent } of slices(body)) {
     // Answered or failed early: whoever waits for the answer knows better what to do.
     if (isOver()) return
     deadline.start(idleMs, 'nothing was taken')
-    if (!call.write(slice)) await drained(call)
+    if (!call.write(slice, () => spent && disposeChunk(spent))) await drained(call)
     deadline.stop()
   }
   call.end()
@@ -181,17 +184,24 @@ function drained(call: http.ClientRequest): Promise<void> {
   })
 }
 
-async function* slices(body: unknown): AsyncIterable<Uint8Array> {
+interface Slice {
+  readonly slice: Uint8Array
+  /** The chunk that is of no further use once this slice, its last, is sent. */
+  readonly spent?: Uint8Array
+}
+
+async function* slices(body: unknown): AsyncGenerator<Slice, void, void> {
   if (body === undefined || body === null) return
-  if (typeof body === 'string') {
-    yield Buffer.from(body)
-  } else if (ArrayBuffer.isView(body)) {
-    const all = new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
-    for (let at = 0; at < all.byteLength; at += sliceBytes) yield all.subarray(at, at + sliceBytes)
-  } else {
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      for (let at = 0; at < chunk.byteLength; at += sliceBytes) yield chunk.subarray(at, at + sliceBytes)
-    }
+  if (typeof body === 'string') yield { slice: Buffer.from(body) }
+  else if (ArrayBuffer.isView(body)) yield* slicesOf(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
+  else for await (const chunk of body as AsyncIterable<Uint8Array>) yield* slicesOf(chunk, chunk)
+}
+
+function* slicesOf(bytes: Uint8Array, spent?: Uint8Array): Generator<Slice, void, void> {
+  const { byteLength } = bytes
+  for (let at = 0; at < byteLength; at += sliceBytes) {
+    const slice = bytes.subarray(at, at + sliceBytes)
+    yield spent !== undefined && at + sliceBytes >= byteLength ? { slice, spent } : { slice }
   }
 }
 

@@ -33,8 +33,10 @@ export async function sendPart<T>(
     onProgress?.(sentBytes)
     try {
       for await (const chunk of part.stream()) {
+        // Once it is sent it may be gone.
+        const { byteLength } = chunk
         yield chunk
-        sentBytes += chunk.byteLength
+        sentBytes += byteLength
         onProgress?.(sentBytes)
       }
     } catch (error) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { disposeChunk } from '../storage/spent-chunk.ts'
 
 export interface WriteOptions {
   /** Permission bits of a new file, before the umask. @default 0o600 */
@@ -128,6 +129,7 @@ async function writeFully(file: FileHandle, chunks: readonly Uint8Array[]): Prom
       return taken === chunk.byteLength ? [] : [chunk.subarray(taken)]
     })
   }
+  for (const chunk of chunks) disposeChunk(chunk)
 }
 
 /** `rename` that survives a power cut. Replaces what is there. */

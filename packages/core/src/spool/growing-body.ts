@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { BackupError } from '../errors.ts'
+import { disposableChunk } from '../storage/spent-chunk.ts'
 import type { Body } from '../storage/storage.ts'
 
 export interface GrowingBody extends Body {
@@ -67,7 +68,7 @@ export function growingBody(file: string, options: GrowingBodyOptions): GrowingB
           const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
           if (bytesRead === 0) return
           position += bytesRead
-          yield buffer.subarray(0, bytesRead)
+          yield disposableChunk(buffer.subarray(0, bytesRead))
           if (position >= end) return
         }
       } finally {

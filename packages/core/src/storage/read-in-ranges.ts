@@ -6,7 +6,7 @@ export interface ReadInRangesOptions extends CallOptions {
   readonly sizeBytes: number
   /** Requests at the same time; 1 reads the object as one stream. @default 4 */
   readonly inFlight?: number
-  /** Bytes per request; `inFlight` times as many are held in memory. @default 4194304 */
+  /** Bytes per request; `inFlight` times as many are held in memory. @default 2097152 */
   readonly rangeBytes?: number
 }
 
@@ -20,7 +20,7 @@ export async function* readInRanges(
   key: string,
   options: ReadInRangesOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { sizeBytes, inFlight = 4, rangeBytes = 4 * 1024 * 1024 } = options
+  const { sizeBytes, inFlight = 4, rangeBytes = 2 * 1024 * 1024 } = options
   const leaving = new AbortController()
   const signal = options.signal === undefined ? leaving.signal : AbortSignal.any([options.signal, leaving.signal])
   const isOneStream = inFlight === 1 || sizeBytes <= rangeBytes || storage.localDir !== undefined

@@ -3,12 +3,13 @@ import type { DecodeResult, EncodeResult } from '../codec/codec.ts'
 import { processEntry } from '../rpc/entry.ts'
 import type { EventOf } from '../rpc/messages.ts'
 import { aborted, type CallControl, type Child, spawnChild } from '../rpc/spawn-child.ts'
+import { disposeChunk } from '../storage/spent-chunk.ts'
 import type { BodySource } from '../storage/storage.ts'
 import type { WorkMethods } from './protocol.ts'
 
 type Control<M extends keyof WorkMethods> = CallControl<EventOf<WorkMethods, M>>
-/** Where a body comes from is the client's business. */
-type Params<M extends keyof WorkMethods> = Omit<WorkMethods[M]['params'], 'body'>
+/** Where a body comes from, and how much memory there is, is the client's business. */
+type Params<M extends keyof WorkMethods> = Omit<WorkMethods[M]['params'], 'body' | 'cacheBytes'>
 type Result<M extends keyof WorkMethods> = WorkMethods[M]['result']
 
 /**
@@ -50,6 +51,9 @@ const execArgv = {
   default: ['--max-old-space-size=64'],
   small: ['--max-old-space-size=32', '--max-semi-space-size=1'],
 } as const
+
+// Never mmap_size: mapped pages would count as this process's own memory.
+const cacheBytes = { default: 32 * 1024 * 1024, small: 16 * 1024 * 1024 } as const
 
 const IDLE_MS = 200
 
@@ -115,7 +119,7 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
     hash: (input, params, control) =>
       'file' in input ? run('hash', { ...params, body: input.file }, control) : run('hash', params, control, input),
     hashImage: (params, control) => run('hashImage', params, control),
-    check: (params, control) => run('check', params, control),
+    check: (params, control) => run('check', { ...params, cacheBytes: cacheBytes[profile] }, control),
     checkForeignKeys: (params, control) => run('checkForeignKeys', params, control),
     encode: (params, control) => run('encode', params, control),
     diff: (params, control) => run('diff', params, control),
@@ -140,7 +144,7 @@ async function pump(
 ): Promise<void> {
   for await (const chunk of input) {
     if (isSettled() || child.input.destroyed) return
-    if (!child.input.write(chunk)) await untilDrained(child.input)
+    if (!child.input.write(chunk, () => disposeChunk(chunk))) await untilDrained(child.input)
   }
   child.input.end()
 }

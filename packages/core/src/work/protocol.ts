@@ -31,6 +31,7 @@ export type WorkMethods = {
       readonly depth: 'quick' | 'full'
       readonly rowCounts: boolean
       readonly foreignKeys?: boolean
+      readonly cacheBytes?: number
     }
     result: CheckReport
   }
