@@ -17,7 +17,7 @@ const actionTexts: Readonly<Record<string, string>> = {
   'restore.started': 'started a restore',
   'restore.succeeded': 'restored',
   'restore.failed': 'tried to restore: it failed',
-  'restore.broke-glass': 'restored alone, from the command line, without a second person',
+  'restore.broke-glass': 'restored alone, without a second person',
   'delete.started': 'began to delete a backup',
   'delete.succeeded': 'deleted a backup',
   'delete.failed': 'tried to delete a backup: it failed',
@@ -47,7 +47,7 @@ ${
     : html`<table class="cards"><caption class="visually-hidden">Actions, newest first</caption><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Backup</th><th scope="col">More</th></tr></thead><tbody>
 ${entries.map(
   (entry) =>
-    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td class="free">${entry.actor}</td><td>${entry.action === 'restore.broke-glass' ? html`<strong class="loss">${actionTexts[entry.action]}</strong>` : (actionTexts[entry.action] ?? entry.action)}</td><td>${entry.backup !== undefined && html`<a href="${link(base, `/backups/${entry.backup}`, query)}"><code>${entry.backup}</code></a>`}</td><td class="small free">${detailText(entry)}</td></tr>`,
+    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td class="free who">${entry.actor}</td><td>${entry.action === 'restore.broke-glass' ? html`<strong class="loss">${actionTexts[entry.action]}</strong>` : (actionTexts[entry.action] ?? entry.action)}</td><td>${entry.backup !== undefined && html`<a href="${link(base, `/backups/${entry.backup}`, query)}"><code>${entry.backup}</code></a>`}</td><td class="small free">${detailText(entry)}</td></tr>`,
 )}</tbody></table>`
 }
 ${hasMore && html`<p class="muted">Older entries are in the storage, under <code>audit/</code>.</p>`}`

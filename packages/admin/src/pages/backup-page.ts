@@ -38,7 +38,7 @@ ${
   access.can('download') &&
   html`<form method="post" action="${link(base, `${path}/download`, query)}"><button name="form" value="database">Download the database</button> <button name="form" value="stored">Download as stored</button></form>`
 }
-${access.can('delete') && html`<a class="button" href="${link(base, `/delete/${manifest.id}`, query)}">Delete…</a>`}
+${access.can('delete') && html`<a class="button delete" href="${link(base, `/delete/${manifest.id}`, query)}">Delete…</a>`}
 </div>
 <section aria-labelledby="checks"><h2 id="checks">Checks</h2>
 ${records.length === 0 ? html`<p>Not checked yet since it was stored.</p>` : html`<ul class="plain">${[...records].reverse().map((record) => html`<li>${recordLine(record, nowMs)}</li>`)}</ul>`}

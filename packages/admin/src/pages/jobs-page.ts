@@ -1,8 +1,9 @@
+import { formatAge } from '../format.ts'
 import type { Job } from '../jobs.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html } from '../web/html.ts'
 import { jobTitle } from './job-page.ts'
-import { link, momentAndAge, sign } from './parts.ts'
+import { link, moment, sign } from './parts.ts'
 
 const states = {
   running: ['info', 'running'],
@@ -23,7 +24,7 @@ ${
     : html`<table class="cards"><caption class="visually-hidden">Jobs, newest first</caption><thead><tr><th scope="col">Started</th><th scope="col">What</th><th scope="col">Who</th><th scope="col">State</th><th scope="col">Result</th></tr></thead><tbody>
 ${jobs.map((job) => {
   const [tone, word] = states[job.state]
-  return html`<tr><th scope="row"><a href="${link(base, `/jobs/${job.id}`, query)}">${momentAndAge(job.startedAt, nowMs)}</a></th><td>${jobTitle(job.kind)}</td><td class="free">${job.actor}</td><td><span class="state ${tone}">${sign(tone)} ${word}</span></td><td class="free small">${job.result?.message ?? job.error?.message}</td></tr>`
+  return html`<tr><th scope="row"><a href="${link(base, `/jobs/${job.id}`, query)}">${moment(job.startedAt)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(job.startedAt))}</span></th><td>${jobTitle(job.kind)}</td><td class="free who">${job.actor}</td><td><span class="state ${tone}">${sign(tone)} ${word}</span></td><td class="free small">${job.result?.message ?? job.error?.message}</td></tr>`
 })}</tbody></table>`
 }
 </div>`

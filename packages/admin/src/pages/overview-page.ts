@@ -7,7 +7,7 @@ import type { Exchange } from '../web/exchange.ts'
 import { type Html, html, type Markup } from '../web/html.ts'
 import { backupTable } from './backup-table.ts'
 import { progressCard } from './job-page.ts'
-import { levelMark, link, moment, notice, sign } from './parts.ts'
+import { levelMark, link, moment, notice, sentence, sign } from './parts.ts'
 
 /** One look: how safe the data is, and what to do about it. */
 export function overviewPage(exchange: Exchange, overview: Overview): Html {
@@ -55,7 +55,7 @@ ${overview.interrupted.map(({ id, kind, startedAt }) =>
     html`<p><strong>A ${kind} that began ${formatAge(nowMs - Date.parse(startedAt))} was interrupted.</strong> <a href="${link(base, `/jobs/${id}`, query)}">What that means</a></p>`,
   ),
 )}
-${overview.warnings.map((warning) => notice('warning', html`<p>${warning}</p>`))}
+${overview.warnings.map((warning) => notice('warning', html`<p>${sentence(warning)}</p>`))}
 ${running.map((run) => progressCard(run))}
 ${
   lastFailure !== undefined &&
@@ -112,6 +112,6 @@ ${
   html`<p><a href="${link(base, `/backups/${newest.id}`, { ...query, storage })}">Newest ${formatAge(newest.ageMs)}</a>, ${formatBytes(newest.storedSizeBytes)}<br>${levelMark(newest.level)}${newest.verifiedAt !== undefined && html` <span class="muted">${formatAge(Date.parse(admin.now().toISOString()) - Date.parse(newest.verifiedAt))}</span>`}</p>`
 }
 ${!offsite && html`<p class="small">${sign('warning')} On the same disk as the database: it is lost with it.</p>`}
-${problems.map((problem) => html`<p class="problem">${problem}</p>`)}
+${problems.map((problem) => html`<p class="problem">${sentence(problem)}</p>`)}
 </li>`
 }

@@ -58,8 +58,13 @@ export function notice(tone: Tone, body: Markup): Html {
 export function errorNotice({ message, hint, code }: Pick<SerializedError, 'message' | 'hint' | 'code'>): Html {
   return notice(
     'bad',
-    html`<p><strong>${message}</strong></p>${hint !== undefined && html`<p>${hint}</p>`}<p class="muted small">${code}</p>`,
+    html`<p><strong>${sentence(message)}</strong></p>${hint !== undefined && html`<p>${sentence(hint)}</p>`}<p class="muted small">${code}</p>`,
   )
+}
+
+/** A sentence of the engine: what stands in backticks is code. */
+export function sentence(text: string): Markup {
+  return text.split('`').map((part, at) => (at % 2 === 1 ? html`<code>${part}</code>` : part))
 }
 
 /** Names and values. */

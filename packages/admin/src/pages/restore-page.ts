@@ -1,11 +1,11 @@
 import type { RestorePlan } from '@sqlite-backup/core'
 import type { ComparisonAnswer } from '../actions/compare-backup.ts'
-import { formatBytes, formatDuration, formatSpan } from '../format.ts'
+import { formatBytes, formatSpan } from '../format.ts'
 import type { AdminError } from '../web/admin-error.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html } from '../web/html.ts'
 import { comparisonSection } from './comparison.ts'
-import { errorNotice, facts, link, moment, momentAndAge, notice } from './parts.ts'
+import { errorNotice, facts, link, moment, momentAndAge, notice, sentence } from './parts.ts'
 
 const howTexts = {
   'new-file': 'written as a new file',
@@ -39,14 +39,14 @@ ${problem !== undefined && errorNotice(problem)}
 <section aria-labelledby="plan"><h2 id="plan">What would happen</h2>
 ${facts([
   ['Back to', momentAndAge(manifest.created, nowMs)],
-  isLive && ['Would be lost', `what was written in the ${formatSpan(nowMs - Date.parse(manifest.created))} since then`],
   [
     'Size',
     targetSizeBytes === undefined
       ? formatBytes(manifest.plain.sizeBytes)
       : `${formatBytes(targetSizeBytes)} now, ${formatBytes(manifest.plain.sizeBytes)} after`,
   ],
-  plan.pauseMs !== undefined && ['Writers wait', `about ${formatDuration(Math.max(plan.pauseMs, 100))}; readers go on`],
+  // The plan says it in whole seconds, too.
+  plan.pauseMs !== undefined && ['Writers wait', `about ${formatSpan(Math.ceil(plan.pauseMs / 1000) * 1000)}`],
   ['How', howTexts[plan.how]],
   ['From', html`${plan.storage} <span class="muted">${formatBytes(manifest.stored.sizeBytes)} to fetch</span>`],
   ['To', html`<code>${plan.target}</code>`],
@@ -54,7 +54,7 @@ ${facts([
   ['Backup', html`<code>${plan.id}</code>`],
 ])}
 ${refusal !== undefined && errorNotice(refusal)}
-${plan.notes.length > 0 && notice('warning', html`<ul>${plan.notes.map((note) => html`<li>${note}</li>`)}</ul>`)}
+${plan.notes.length > 0 && notice('warning', html`<ul>${plan.notes.map((note) => html`<li>${sentence(note)}</li>`)}</ul>`)}
 </section>
 ${comparisonSection(
   comparison,

@@ -67,4 +67,4 @@ ${list.cursor !== undefined && html`<p class="muted">These are the newest ${item
 </section>`
 }
 
-const MAX_ROWS = 25
+const MAX_ROWS = 15

@@ -62,7 +62,7 @@ export function restoreSuite(host: AdminHost): void {
       const site = await openSite(host, { backup: engine })
       const { text } = await site.visit('/restore')
       for (const { id } of [first, second]) expect(text).toContain(`/restore/${id}`)
-      expect(text).toContain('is-proven')
+      expect(text).toContain('class="proven"')
       for (const span of ['day', 'week', 'month', 'year', 'all']) {
         expect((await site.visit(`/restore?span=${span}`)).status, span).toBe(200)
       }
