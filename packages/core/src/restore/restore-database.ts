@@ -17,6 +17,7 @@ import { checkRestored } from './check-restored.ts'
 import { gatherFacts, type RestoreRequest } from './gather-facts.ts'
 import { forgetRestoreFiles, removeTemp, writeRestoreFiles } from './leftovers.ts'
 import { type DecidedRestore, planRestore } from './plan-restore.ts'
+import { dateBack } from './remember-restored.ts'
 
 export interface RestoreDatabase extends RestoreRequest {
   readonly capture: Pick<CaptureClient, 'inspect' | 'publish'>
@@ -102,6 +103,7 @@ export async function restoreDatabase(options: RestoreDatabase): Promise<Restore
       isSynced: plan.how === 'online' || plan.how === 'replace',
     })
     onEvent?.({ kind: 'step', step: 'checked' })
+    if (mode === 'in-place') await dateBack(temp, manifest)
     published = await publishImage(options, plan, temp, safetyCopy)
     if (mode === 'in-place') {
       const { writer } = await readSpoolState(spoolDir)

@@ -10,6 +10,7 @@ import { makeDirDurably } from '../spool/durable.ts'
 import type { CallOptions } from '../storage/storage.ts'
 import { expireKept } from './expire-kept.ts'
 import { hasInterruptedRestore, recoverRestore } from './leftovers.ts'
+import { rememberRestored } from './remember-restored.ts'
 import { type RestoreDatabase, type RestoredDatabase, restoreDatabase } from './restore-database.ts'
 
 export interface RestoreIfMissing
@@ -160,8 +161,18 @@ async function newestOf(from: NamedStorage, database: string, options: CallOptio
 }
 
 async function restoreCandidate(options: RestoreIfMissing, { from, entry }: Candidate): Promise<RestoredDatabase> {
-  const manifest = await readManifest(from.storage, entry, { signal: options.signal })
-  return restoreDatabase({ ...options, from, manifest, mode: 'in-place', mustBeMissing: true })
+  const { signal } = options
+  const manifest = await readManifest(from.storage, entry, { signal })
+  const restored = await restoreDatabase({ ...options, from, manifest, mode: 'in-place', mustBeMissing: true })
+  if (restored.how !== 'linked') return restored
+  try {
+    await rememberRestored({ ...options, manifest, signal })
+    return restored
+  } catch (error) {
+    signal?.throwIfAborted()
+    // The database is back all the same.
+    return { ...restored, warnings: [...restored.warnings, `It could not be looked at again: ${messageOf(error)}`] }
+  }
 }
 
 /** The backup itself is at fault, so an older one may do. Not so a lost key or a full disk. */

@@ -197,10 +197,11 @@ export function hostSuite({ name, command }: HostSuiteOptions): void {
         expect((await live(machine(sharing(here)))).rows).toEqual(['one'])
       })
 
-      it('makes none when nothing has changed', async () => {
+      it('makes none when nothing has changed, also since a restore', async () => {
         const here = machine()
         await live(here, ['one'])
         await live(here)
+        expect((await live(machine(sharing(here)))).rows).toEqual(['one'])
         expect(await tiersOf(here)).toEqual(['shutdown'])
       })
 

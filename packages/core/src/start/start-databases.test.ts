@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import BetterSqlite from 'better-sqlite3'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { listBackups } from '../catalog/list-backups.ts'
 import type { Config } from '../config/config.ts'
 import { resolveConfig } from '../config/resolve-config.ts'
 import { createEngine } from '../engine.ts'
@@ -140,6 +141,39 @@ test('a fork is told when one of its tips is restored, and nothing of the other 
   expect(other.rows()).toEqual(['common', 'by b'])
 })
 
+describe('a database that was just restored', () => {
+  async function restored() {
+    const [first, fresh] = [machine('first'), machine('fresh')]
+    await first.live(() => first.write('one'))
+    return { first, fresh }
+  }
+  const made = async (): Promise<number> => {
+    let count = 0
+    for await (const _each of listBackups(storage, { database: 'app' })) count++
+    return count
+  }
+
+  test('and only read is as its backup: a stop makes none, and there is no fork when the old container goes on', async () => {
+    const { first, fresh } = await restored()
+    const { result } = await fresh.live(() => expect(fresh.rows()).toEqual(['one']))
+    expect(result?.outcome).toBe('restored')
+    expect(await made()).toBe(1)
+    const { events } = await first.live(() => first.write('two'))
+    expect(events).not.toContain('lineage.forked')
+    expect(await made()).toBe(2)
+  })
+
+  test('and written to is backed up, however little that was', async () => {
+    const { fresh } = await restored()
+    await fresh.live(() => {
+      const db = new BetterSqlite(fresh.path)
+      db.exec('DELETE FROM t')
+      db.close()
+    })
+    expect(await made()).toBe(2)
+  })
+})
+
 describe('SQLITE_BACKUP_RESTORE', () => {
   async function threeStates() {
     const here = machine('here')
@@ -147,7 +181,7 @@ describe('SQLITE_BACKUP_RESTORE', () => {
     for (const label of ['one', 'two', 'three']) {
       await here.live(() => here.write(label))
     }
-    for await (const { id } of (await import('../catalog/list-backups.ts')).listBackups(storage, { database: 'app' })) {
+    for await (const { id } of listBackups(storage, { database: 'app' })) {
       ids.unshift(id)
     }
     return { here, ids }
