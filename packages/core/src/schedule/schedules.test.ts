@@ -11,6 +11,7 @@ import { createEngine } from '../engine.ts'
 import type { BackupEvents, EventName, Logger } from '../events.ts'
 import { readBeats } from '../monitor/beat.ts'
 import { type Listener, listen } from '../notify/testing/listener.ts'
+import { faulty } from '../storage/faulty.ts'
 import { memory } from '../storage/memory.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createWorld } from './testing/world.ts'
@@ -94,7 +95,9 @@ describe('schedules', () => {
     world.set(world.now() + 2 * DAY)
     const later = await engine.status()
     expect(later.healthy).toBe(false)
-    expect(later.databases[0]?.storages[0]?.problems).toEqual(['Nothing was heard for 2 days, and it may be 26 hours.'])
+    expect(later.databases[0]?.storages[0]?.problems).toEqual([
+      'Nothing was heard for 2 days, and it may be 26 hours at most.',
+    ])
     expect(await engine.status({ maxAgeMs: 3 * DAY })).toMatchObject({ healthy: true })
   })
 
@@ -220,6 +223,17 @@ describe('schedules', () => {
     const seen = names()
     expect(seen.filter((name) => name === 'verify.succeeded').length).toBeGreaterThanOrEqual(2)
     expect(seen).toContain('prune.planned')
+  })
+
+  test('the log says that a backup failed, also when nobody listens', async () => {
+    const { path } = makeDatabase()
+    const disk = faulty(memory(), [{ on: 'put', times: 99, code: 'STORAGE_DENIED' }])
+    const { engine, world, lines } = await open({ databases: { app: path }, storages: { disk } })
+    await engine.start()
+    await world.runUntil(world.now() + 60_000, 1)
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^The backup of app failed \(job hourly\): .*did not reach disk/),
+    )
   })
 
   test('a failed restore starts no schedule', async () => {

@@ -3,7 +3,7 @@ import { parseBackupId } from '../catalog/backup-id.ts'
 import type { ResolvedDatabase, ResolvedJob } from '../config/config.ts'
 import { parseSchedule, type Schedule } from '../config/schedule-text.ts'
 import { type EngineContext, runOf } from '../context.ts'
-import { messageOf, serializeError } from '../errors.ts'
+import { isBackupError, messageOf, serializeError } from '../errors.ts'
 import type { Beats } from '../monitor/beats.ts'
 import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
@@ -68,8 +68,10 @@ export async function startSchedules(options: StartSchedules): Promise<void> {
         doneMs,
         signal,
         run: () => oneByOne(() => options.run((runSignal) => runJob(options, job, runSignal))),
-        onError: (error) =>
-          bus.emit('backup.failed', { ...runOf(context, database.name)(), error: serializeError(error) }),
+        onError: (error) => {
+          bus.emit('backup.failed', { ...runOf(context, database.name)(), error: serializeError(error) })
+          logFailure(options, job, error)
+        },
       }),
     ),
     ...chores.map((chore) =>
@@ -87,16 +89,33 @@ export async function startSchedules(options: StartSchedules): Promise<void> {
   ])
 }
 
-async function runJob({ context, database, beats }: StartSchedules, job: ResolvedJob, signal: AbortSignal) {
+async function runJob(options: StartSchedules, job: ResolvedJob, signal: AbortSignal): Promise<void> {
+  const { context, database, beats } = options
   const { name, to, require, ifChanged } = job
-  const result = await backupDatabase(
-    context,
-    database.name,
-    { tier: 'scheduled', trigger: 'schedule', job: name, ifChanged, require, ...(to === undefined ? {} : { to }) },
-    signal,
+  try {
+    const result = await backupDatabase(
+      context,
+      database.name,
+      { tier: 'scheduled', trigger: 'schedule', job: name, ifChanged, require, ...(to === undefined ? {} : { to }) },
+      signal,
+    )
+    await verifyAfterBackup(context, result, signal)
+    if (result.outcome === 'unchanged') await beats.unchanged(database, result.id, to, signal)
+  } catch (error) {
+    logFailure(options, job, error)
+    throw error
+  }
+}
+
+/** Nobody waits for a scheduled backup, and there may be no listener: the log must say that it failed. */
+function logFailure({ context: { config }, database }: StartSchedules, job: ResolvedJob, error: unknown): void {
+  if (isBackupError(error, 'ABORTED')) return
+  // An app that makes its database with the first request is not broken.
+  const isEarly = isBackupError(error, 'DATABASE_MISSING') || isBackupError(error, 'DATABASE_EMPTY')
+  config.log?.[isEarly ? 'warn' : 'error'](
+    { database: database.name, job: job.name },
+    `The backup of ${database.name} failed (job ${job.name}): ${messageOf(error)}`,
   )
-  await verifyAfterBackup(context, result, signal)
-  if (result.outcome === 'unchanged') await beats.unchanged(database, result.id, to, signal)
 }
 
 /** Tasks of one database wait for one another: two backups at once would only fight for its lock. */
