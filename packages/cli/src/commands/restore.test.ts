@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
@@ -112,6 +112,44 @@ describe('restore in place', () => {
       how: 'online',
       target: folder.db,
     })
+  })
+
+  it('says with --dry-run what would be lost, table by table', async () => {
+    using folder = await folderWithBackup()
+    writeFileSync(join(folder.path, 'sqlite-backup.config.mts'), config)
+    const app = new Database(folder.db)
+    addUsers(app, 11)
+    app.exec('CREATE TABLE added (x)')
+    const text = await runCli(folder.path, ['restore', 'latest', '--dry-run'])
+    const json = await runCli(folder.path, ['restore', 'latest', '--dry-run', '--compare', '--json'])
+    app.close()
+    expect(text.stdout).toMatch(/users\s+111 → 100\s+11 lost/)
+    expect(text.stdout).toContain('the table would be gone')
+    expect(text.stdout).toContain('writers wait about')
+    expect(parseJsonLines(json.stdout).last.result.comparison).toMatchObject({
+      basis: 'counted',
+      tables: [
+        { name: 'added', schema: 'goes' },
+        { name: 'users', now: 111, after: 100, rowsGoing: 11 },
+      ],
+    })
+    expect(countUsers(folder.db)).toBe(111)
+  })
+
+  it('asks who restores alone for a reason, where the admin wants two people', async () => {
+    using folder = await folderWithBackup()
+    writeFileSync(join(folder.path, 'sqlite-backup.config.mts'), config)
+    const approvals = join(folder.path, 'backups/app/approvals')
+    mkdirSync(approvals, { recursive: true })
+    writeFileSync(join(approvals, 'required.json'), '{}')
+    const refused = await runCli(folder.path, ['restore', 'latest', '--yes'])
+    expect({ ...refused }).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--break-glass') })
+    expect(await runCli(folder.path, ['restore', 'latest', '-o', 'copy.db'])).toMatchObject({ exitCode: 0 })
+    const alone = await runCli(folder.path, ['restore', 'latest', '--yes', '--break-glass', 'nobody is awake'])
+    expect(alone).toMatchObject({ exitCode: 0 })
+    expect(readdirSync(approvals)).toHaveLength(2)
+    const written = readdirSync(join(folder.path, 'backups/app/audit'), { recursive: true, encoding: 'utf8' })
+    expect(written.filter((name) => /\d{8}\.json$/.test(name))).toHaveLength(2)
   })
 
   it('restores into the database while the app has it open, with --yes, and keeps what was there', async () => {
