@@ -10,6 +10,8 @@ export interface RunChild {
   readonly keepsStdoutClean: boolean
   /** Aborted: the command is asked to end, and waited for. */
   readonly signal: AbortSignal
+  /** Told its process id. */
+  readonly onStart?: (pid: number) => void
 }
 
 /** How long a command that was asked to end may take. */
@@ -19,7 +21,7 @@ const GRACE_MS = 10_000
  * Runs a command with our terminal and waits for its end.
  * @throws Error when it cannot be started, exits with another code than 0, or is ended by a signal
  */
-export async function runChild({ words, cwd, env, keepsStdoutClean, signal }: RunChild): Promise<void> {
+export async function runChild({ words, cwd, env, keepsStdoutClean, signal, onStart }: RunChild): Promise<void> {
   const [command = '', ...args] = words
   const shown = words.join(' ')
   // The tools of node_modules/.bin are often shell scripts that start the tool: only a signal to the whole group reaches
@@ -31,6 +33,7 @@ export async function runChild({ words, cwd, env, keepsStdoutClean, signal }: Ru
     stdio: ['inherit', keepsStdoutClean ? 2 : 'inherit', 'inherit'],
     detached: hasGroup,
   })
+  if (child.pid !== undefined) onStart?.(child.pid)
   const end = (): void => void sendSignal(child, hasGroup, 'SIGTERM')
   signal.addEventListener('abort', end, { once: true })
   if (signal.aborted) end()

@@ -2,7 +2,7 @@ import type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
 import type { RestoreAtStart } from './config/config.ts'
 import type { SerializedError } from './errors.ts'
 import type { BackupEvents, EventName, Listener } from './events.ts'
-import type { GuardOptions, GuardResult } from './guard/guard-api.ts'
+import type { GuardedRun, GuardOptions, GuardResult } from './guard/guard-api.ts'
 import type { Storage } from './storage/storage.ts'
 import type { CheckLevel, VerifyRecord } from './verify/record.ts'
 
@@ -46,7 +46,7 @@ export interface SqliteBackup {
    */
   guard<T>(
     database: string | undefined,
-    migrate: () => T | Promise<T>,
+    migrate: (run: GuardedRun) => T | Promise<T>,
     options?: GuardOptions<T>,
   ): Promise<GuardResult<T>>
   /**

@@ -190,6 +190,24 @@ describe('a guard that ends in the middle', () => {
     })
   })
 
+  it('is waited for by the next guard when its command runs on after kill -9', async () => {
+    using folder = setUp('app')
+    const waiting = `import D from '${driver}'; import { existsSync, writeFileSync } from 'node:fs'
+      const db = new D(process.argv[2]); writeFileSync('begun', '')
+      setInterval(() => { if (existsSync('go')) { db.exec('${drop}'); process.exit() } }, 5)`
+    writeFileSync(join(folder.path, 'waiting.mjs'), waiting)
+    const child = startCli(folder.path, ['guard', '--', 'node', 'waiting.mjs', '{file}'])
+    await untilBegun(child, folder.path)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const early = await runCli(folder.path, ['guard', '--wait', '0s', ...run(add)])
+    expect(early).toMatchObject({ exitCode: 4, stderr: expect.stringMatching(/its command still runs: process \d+/) })
+    writeFileSync(join(folder.path, 'go'), '')
+    const next = await runCli(folder.path, ['guard', ...run(add)])
+    expect({ ...next, rows: countUsers(folder.paths[0] ?? '') }).toMatchObject({ exitCode: 0, rows: 100 })
+    expect(next.stderr).toContain('users lost 90 of 100 rows')
+  })
+
   async function untilBegun(child: ChildProcess, folder: string): Promise<void> {
     while (!existsSync(join(folder, 'begun'))) {
       expect(child.exitCode, 'the guard ended before its command began').toBeNull()

@@ -127,7 +127,7 @@ async function guardOne(
   try {
     const { value: _none, ...result } = await engine.guard(
       database,
-      async () => {
+      async ({ runsIn }) => {
         isRunning = true
         const environment = { ...env, GUARD_DATABASE: database, GUARD_FILE: file }
         await runChild({
@@ -136,6 +136,7 @@ async function guardOne(
           env: environment,
           keepsStdoutClean: terminal.isJson || terminal.isQuiet,
           signal,
+          onStart: runsIn,
         })
       },
       {

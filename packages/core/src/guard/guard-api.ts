@@ -1,5 +1,6 @@
 import type { BookedMigration, SurveyedForeignKey } from '../work/protocol.ts'
 
+export type { GuardedRun } from './running-command.ts'
 export type { BookedMigration, SurveyedForeignKey }
 
 /** How a migration is guarded. */

@@ -13,9 +13,13 @@ import { readIntent } from './intent.ts'
 import { migrateBackedUp } from './migrate-backed-up.ts'
 import { recoverGuard } from './recover-guard.ts'
 import { requireRoom } from './require-room.ts'
+import { commandEnded, type GuardedRun } from './running-command.ts'
 import { removeImage, takeImage } from './take-image.ts'
 
 const DEFAULT_LOCK_WAIT_MS = 600_000
+
+/** Without a guard there is nothing that a later one would wait for. */
+const HERE: GuardedRun = { runsIn() {} }
 
 /** Where migrators keep their books: more or fewer rows there are no rows of the app. */
 const BOOKKEEPING = [
@@ -36,18 +40,18 @@ const BOOKKEEPING = [
 export async function guardMigration<T>(
   context: EngineContext,
   name: string | undefined,
-  migrate: () => T | Promise<T>,
+  migrate: (run: GuardedRun) => T | Promise<T>,
   options: GuardOptions<T>,
   signal: AbortSignal,
 ): Promise<GuardResult<T>> {
   const began = performance.now()
-  if (!context.config.enabled) return unguarded('off', name ?? '', await migrate(), began, [])
+  if (!context.config.enabled) return unguarded('off', name ?? '', await migrate(HERE), began, [])
   const database = await guardedDatabase(context, name, options.file)
   const spoolDir = await openSpool(database)
   const dir = join(spoolDir, 'migration')
   // With nothing to do no process is started and no lock taken.
   if ((await readIntent(dir)) === undefined && isNothing(await options.pending?.())) {
-    return unguarded('nothing-pending', database.name, await migrate(), began, [])
+    return unguarded('nothing-pending', database.name, await migrate(HERE), began, [])
   }
   const warnings: string[] = []
   const guarded: Guarded<T> = {
@@ -71,12 +75,10 @@ export async function guardMigration<T>(
   }
   await makeDirDurably(dir)
   // In this process and in no child: it must not end before the migrator does, which may block us for minutes.
-  const lock = await lockFolder(dir, {
-    waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
-    signal,
-    busy: `Another process migrates ${database.name}.`,
-  })
+  const { lockWaitMs: waitMs = DEFAULT_LOCK_WAIT_MS } = options
+  const lock = await lockFolder(dir, { waitMs, signal, busy: `Another process migrates ${database.name}.` })
   try {
+    await commandEnded(dir, { waitMs, signal, database: database.name })
     return await migrateLocked(guarded)
   } finally {
     lock.release()
@@ -88,10 +90,10 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
   guarded.warn((await recoverGuard(context, database, dir, options, signal)).warnings)
   // Whoever had the lock before has perhaps done it all.
   const asked = await options.pending?.()
-  if (isNothing(asked)) return unguarded('nothing-pending', database.name, await migrate(), began, warnings)
+  if (isNothing(asked)) return unguarded('nothing-pending', database.name, await migrate(HERE), began, warnings)
   const { state } = await context.capture.inspect({ path: database.path }, { signal })
   if (state !== 'database') {
-    return unguarded('nothing-to-lose', database.name, await migrate(), began, warnings, asked?.names)
+    return unguarded('nothing-to-lose', database.name, await migrate(HERE), began, warnings, asked?.names)
   }
 
   const image = await takeImage(context, database, dir, signal)

@@ -1,6 +1,7 @@
 import type { ResolvedDatabase } from '../config/config.ts'
 import type { EngineContext } from '../context.ts'
 import type { GuardOptions } from './guard-api.ts'
+import type { GuardedRun } from './running-command.ts'
 
 /** One guarded migration: what all of its steps share. */
 export interface Guarded<T> {
@@ -9,7 +10,7 @@ export interface Guarded<T> {
   readonly spoolDir: string
   /** The guard's own folder in it. */
   readonly dir: string
-  readonly migrate: () => T | Promise<T>
+  readonly migrate: (run: GuardedRun) => T | Promise<T>
   readonly options: GuardOptions<T>
   readonly bookkeeping: readonly string[]
   readonly signal: AbortSignal

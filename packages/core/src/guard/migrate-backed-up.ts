@@ -9,6 +9,7 @@ import { clearIntent, type GuardIntent, writeIntent } from './intent.ts'
 import { type Attempt, judgeMigration } from './judge-migration.ts'
 import { MigrationRolledBackError } from './migration-rolled-back.ts'
 import { rollBack } from './roll-back.ts'
+import { forgetCommand, recordCommand } from './running-command.ts'
 import type { TakenImage } from './take-image.ts'
 
 export interface Prepared {
@@ -49,7 +50,8 @@ export async function migrateBackedUp<T>(guarded: Guarded<T>, prepared: Prepared
   })
 
   const startedMs = performance.now()
-  const attempt = await attemptMigration(migrate, options)
+  const attempt = await attemptMigration(() => migrate({ runsIn: (pid) => recordCommand(dir, pid) }), options)
+  await forgetCommand(dir)
   const migratedMs = performance.now() - startedMs
   const { decision, after, blockedMs } = await judgeMigration(guarded, intent, attempt)
   guarded.warn(decision.warnings)
