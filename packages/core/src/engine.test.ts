@@ -399,3 +399,27 @@ describe('closing', () => {
     expect(lines).toContainEqual({ level: 'warn', fields: { database: 'app', outcome: 'started-empty' }, message })
   })
 })
+
+describe('opening an engine', () => {
+  const prepared = (): { readonly storage: Storage; readonly times: () => number } => {
+    let times = 0
+    const prepare = async (): Promise<void> => {
+      times++
+      throw new Error('a package is not there')
+    }
+    return { storage: { ...memory(), prepare }, times: () => times }
+  }
+
+  test('prepares its storages, which may fail until they are used', async () => {
+    const { storage, times } = prepared()
+    const { engine } = await setUp({ storages: { disk: storage }, profile: 'default' })
+    expect(times()).toBe(1)
+    expect(await engine.backup('app')).toMatchObject({ outcome: 'stored' })
+  })
+
+  test('leaves that to the first use where memory is short', async () => {
+    const { storage, times } = prepared()
+    await setUp({ storages: { disk: storage }, profile: 'small' })
+    expect(times()).toBe(0)
+  })
+})

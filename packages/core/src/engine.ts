@@ -53,6 +53,10 @@ export async function openBackup(config?: Config, options: OpenOptions = {}): Pr
   const found = await resolveConfig({ config })
   const log = found.log ?? options.log
   const resolved = log === undefined ? found : { ...found, log }
+  if (resolved.profile.name === 'default') {
+    // What is wrong with one, its first call says.
+    await Promise.allSettled(resolved.storages.map(({ storage }) => storage.prepare?.()))
+  }
   return options.shared ? shareEngine(resolved, () => createEngine(resolved)) : createEngine(resolved)
 }
 

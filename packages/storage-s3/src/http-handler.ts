@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import type { LookupFunction, Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { disposeChunk } from '@sqlite-backup/core'
 import { disposeSocketChunks } from './socket-chunks.ts'
 
@@ -9,6 +10,8 @@ import { disposeSocketChunks } from './socket-chunks.ts'
 export interface HttpHandler {
   readonly metadata: { readonly handlerProtocol: string }
   handle(request: HttpRequest, options?: { readonly abortSignal?: unknown }): Promise<{ response: HttpResponse }>
+  /** Reads the authorities that TLS trusts. */
+  prepareTls(): void
   destroy(): void
   updateHttpClientConfig(): void
   httpHandlerConfigs(): Record<string, never>
@@ -53,7 +56,15 @@ const continueMs = 1000
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const shared = { keepAlive: true, maxSockets: 64, ...(options.lookup && { lookup: options.lookup }) }
   const plain = new http.Agent(shared)
-  const secure = new https.Agent({ ...shared, ...(options.ca !== undefined && { ca: options.ca }) })
+  let secureAgent: https.Agent | undefined
+  const secure = (): https.Agent => {
+    // With a context of its own: parsing the authorities, which takes milliseconds, can be done ahead.
+    if (secureAgent === undefined) {
+      const secureContext = createSecureContext(options.ca === undefined ? {} : { ca: options.ca })
+      secureAgent = new https.Agent({ ...shared, secureContext })
+    }
+    return secureAgent
+  }
   let asksFirst = true
 
   async function handle(
@@ -73,7 +84,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       port: request.port ?? (isSecure ? 443 : 80),
       path: request.path + queryText(request.query),
       headers,
-      agent: isSecure ? secure : plain,
+      agent: isSecure ? secure() : plain,
     })
     const deadline = createDeadline(call)
     let isAnswered = false
@@ -121,9 +132,10 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   return {
     metadata: { handlerProtocol: 'http/1.1' },
     handle,
+    prepareTls: () => void secure(),
     destroy() {
       plain.destroy()
-      secure.destroy()
+      secureAgent?.destroy()
     },
     updateHttpClientConfig() {},
     httpHandlerConfigs: () => ({}),

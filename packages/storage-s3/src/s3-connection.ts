@@ -20,6 +20,8 @@ export interface Wire extends Opened {
 export interface S3Connection {
   /** Runs SDK calls; whatever they throw comes out as a BackupError. */
   call<T>(facts: Omit<CallFacts, 'storage'>, run: (wire: Wire) => Promise<T>): Promise<T>
+  /** Loads the SDK, which takes some 80 ms of the event loop, and the authorities that TLS trusts. */
+  prepare(): Promise<void>
   close(): void
 }
 
@@ -86,6 +88,11 @@ export function createConnection(name: string, settings: S3Settings, surrounding
         if (isExpiry(error) && opened === current) opened = open()
         return attempt(opened)
       }
+    },
+    async prepare() {
+      opened ??= open()
+      await opened
+      if (!settings.endpoint?.startsWith('http:')) sockets?.prepareTls()
     },
     close() {
       isClosed = true

@@ -274,3 +274,13 @@ describe.skipIf(!hasRgw())('a store with manners of its own', () => {
     })
   })
 })
+
+describe('preparing', () => {
+  it('loads the SDK without asking the store or for credentials', async () => {
+    const credentials = vi.fn(async () => ({ accessKeyId: 'id', secretAccessKey: 'key' }))
+    const storage = s3({ bucket: 'acme', endpoint: 'https://127.0.0.1:1', region: 'x', credentials })
+    await storage.prepare?.()
+    expect(credentials).not.toHaveBeenCalled()
+    await storage.close?.()
+  })
+})

@@ -38,6 +38,7 @@ export function openS3(options: S3Options, surroundings: Surroundings): Storage 
     list: (listOptions) => listObjects(context, listOptions),
     delete: createDeleteObjects(context),
     fencing: (callOptions) => probes.fencing(callOptions?.signal),
+    prepare: () => connection.prepare(),
     close: async () => connection.close(),
   }
 }

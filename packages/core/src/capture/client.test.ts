@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
@@ -39,6 +40,18 @@ function openFiles(pid: number): string[] {
 }
 
 describe('the capture process is born', () => {
+  test.runIf(process.platform === 'linux')(
+    'with a pool of threads behind the app, and a main thread beside it',
+    async () => {
+      const client = testClient()
+      const { pid } = await client.hello(undefined)
+      const behind = (): number =>
+        readdirSync(`/proc/${pid}/task`).filter((thread) => getPriority(Number(thread)) > getPriority()).length
+      await until('four threads are behind', () => behind() >= 4)
+      expect(getPriority(pid)).toBe(getPriority())
+    },
+  )
+
   /** A module that writes down which processes loaded it. */
   function makeHook(): { hook: string; loadedBy: () => number[] } {
     const dir = tempDir()

@@ -1,4 +1,5 @@
 // The capture process: the only one that opens a live database. Started by client.ts.
+import { poolGivesWay } from '../rpc/give-way.ts'
 import { type HandlerContext, type Handlers, serve } from '../rpc/serve.ts'
 import { type FolderLock, lockFolder } from '../spool/lock-folder.ts'
 import { captureBackup } from './backup.ts'
@@ -49,6 +50,8 @@ const handlers: Handlers<CaptureMethods> = {
     return recovered === undefined ? {} : { recovered }
   }),
 }
+
+void poolGivesWay()
 
 serve<CaptureMethods>(handlers, {
   async onLeave() {

@@ -36,6 +36,11 @@ export interface Storage {
   delete(keys: readonly string[], options?: CallOptions): Promise<void>
   /** Whether `put` with `ifAbsent` keeps two writers apart. Probed on first use, never assumed. */
   fencing(options?: CallOptions): Promise<'conditional-put' | 'none'>
+  /**
+   * Loads what the first call would load, so that it does not hold up an app that runs by then. No network. An engine
+   * that need not save memory calls it when it is opened; what is wrong here, the first call says.
+   */
+  prepare?(): Promise<void>
   /** Frees sockets and timers. */
   close?(): Promise<void>
 }

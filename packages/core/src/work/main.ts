@@ -1,4 +1,5 @@
 import { hashBody } from '../codec/hash-body.ts'
+import { giveWay } from '../rpc/give-way.ts'
 import { serve } from '../rpc/serve.ts'
 import { checkForeignKeysOf, checkImage } from './check-image.ts'
 import { decodeToFile } from './decode-to-file.ts'
@@ -10,6 +11,8 @@ import { readBodyFile } from './read-body-file.ts'
 import { surveyImage } from './survey-image.ts'
 
 const PROGRESS_BYTES = 16 * 1024 * 1024
+
+giveWay()
 
 serve<WorkMethods>({
   decode: ({ body, file, options, reserveBytes }, { signal, emit, input }) =>
