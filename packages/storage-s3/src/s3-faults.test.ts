@@ -59,7 +59,8 @@ for (const tls of [false, true]) {
     /** A storage with connections of its own, since faults count the bytes of a connection. */
     function through(proxy: FaultProxy): Storage {
       const endpoint = tls ? `https://localhost:${proxy.port}` : `http://127.0.0.1:${proxy.port}`
-      const timeouts = { connect: '1s', request: '700ms', idle: '400ms' } as const
+      // Long enough for a machine that has much else to do: a store that is only slow must not look broken.
+      const timeouts = { connect: '5s', request: '3s', idle: '1500ms' } as const
       return s3({ ...rgw.options, endpoint, timeouts, ...(tls && { caFile: rgw.caFile ?? '' }) })
     }
 

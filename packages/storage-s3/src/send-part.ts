@@ -31,17 +31,26 @@ export async function sendPart<T>(
   async function* bytes(): AsyncGenerator<Uint8Array, void, void> {
     let sentBytes = 0
     onProgress?.(sentBytes)
+    const chunks = part.stream()[Symbol.asyncIterator]()
+    // Not `for await` in a `try`: a request that gives up throws into the `yield`, which is no failure of the source.
+    const next = async () => {
+      try {
+        return await chunks.next()
+      } catch (error) {
+        sourceError = isBackupError(error) ? error : unreadable(error)
+        throw error
+      }
+    }
     try {
-      for await (const chunk of part.stream()) {
+      for (let read = await next(); read.done !== true; read = await next()) {
         // Once it is sent it may be gone.
-        const { byteLength } = chunk
-        yield chunk
+        const { byteLength } = read.value
+        yield read.value
         sentBytes += byteLength
         onProgress?.(sentBytes)
       }
-    } catch (error) {
-      sourceError = isBackupError(error) ? error : unreadable(error)
-      throw error
+    } finally {
+      await chunks.return?.()
     }
   }
   const sha256 = Buffer.from(part.sha256)
