@@ -7,11 +7,13 @@ export const initName = 'sqlite-backup-init'
 
 /**
  * Starts the program again as a child of a shell that does what process 1 has to: it passes signals on, and takes leave of
- * processes that lost their parent, which Node never would. `wait` ends early when a signal comes; a child that it has
- * reported is not there for `kill -0` any more.
+ * processes that lost their parent, which Node never would. A shell gives what it starts with `&` nothing to read, unless it
+ * is told what. `wait` ends early when a signal comes; a child that it has reported is not there for `kill -0` any more.
  */
-const init = `"$@" <&0 &
+const init = `exec 3<&0
+"$@" <&3 3<&- &
 child=$!
+exec 3<&-
 for signal in HUP INT QUIT TERM USR1 USR2 CONT WINCH; do trap "kill -$signal $child 2>/dev/null" $signal; done
 while :; do
   wait $child

@@ -175,6 +175,15 @@ describe.skipIf(!canMakeNamespaces)('run as process 1', { timeout: 60_000 }, () 
     expect(here.rows()).toEqual(['at the end'])
   })
 
+  it('lets the app read what was meant for it', () => {
+    using folder = tempFolder()
+    const args = [bin, 'run', '--quiet', '--db', './app.db', '--to', './backups', '--', 'cat']
+    const [command = '', ...rest] = inNamespace([process.execPath, ...args])
+    expect(execFileSync(command, rest, { cwd: folder.path, input: 'for the app', encoding: 'utf8' })).toBe(
+      'for the app',
+    )
+  })
+
   it('ends though the app has no handler for the signal, which process 1 itself would never hear', async () => {
     using folder = tempFolder()
     const here = createMachine({ root: folder.path, name: 'container', command: (app) => inNamespace(command(app)) })
