@@ -123,7 +123,7 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
     checkForeignKeys: (params, control) => run('checkForeignKeys', params, control),
     encode: (params, control) => run('encode', params, control),
     diff: (params, control) => run('diff', params, control),
-    survey: (params, control) => run('survey', params, control),
+    survey: (params, control) => run('survey', { ...params, cacheBytes: cacheBytes[profile] }, control),
   }
 }
 

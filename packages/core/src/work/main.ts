@@ -33,7 +33,7 @@ serve<WorkMethods>({
   encode: ({ file, spoolFile, encode }, { signal, emit }) =>
     encodeImage(file, spoolFile, { encode, signal, onProgress: (plainBytes) => emit({ plainBytes }) }),
   diff: async ({ now, after }) => diffImages(now, after),
-  survey: async ({ file, bookkeeping }) => surveyImage(file, { bookkeeping }),
+  survey: async ({ file, ...options }) => surveyImage(file, options),
 })
 
 async function* counted(

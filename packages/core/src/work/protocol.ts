@@ -46,7 +46,10 @@ export type WorkMethods = {
   /** What would change if one image took the place of the other; without `now` there is nothing yet. */
   diff: { params: { readonly now?: string; readonly after: string }; result: DiffReport }
   /** All that a migration must not lose, of an image. */
-  survey: { params: { readonly file: string; readonly bookkeeping: readonly string[] }; result: ImageSurvey }
+  survey: {
+    params: { readonly file: string; readonly bookkeeping: readonly string[]; readonly cacheBytes?: number }
+    result: ImageSurvey
+  }
 }
 
 export interface CheckReport {

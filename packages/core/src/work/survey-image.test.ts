@@ -57,6 +57,13 @@ describe('surveyImage', () => {
        INSERT INTO b VALUES (1), (2); INSERT INTO c VALUES (NULL);`,
     )
     expect(violations).toEqual({ 'b → a': 2 })
+    // Where one table's keys cannot be checked, those of the others are.
+    const mismatched = survey(
+      'mismatch.db',
+      `CREATE TABLE a(id INTEGER PRIMARY KEY, x); CREATE TABLE b(x REFERENCES a(x)); CREATE TABLE c(a REFERENCES a(id));
+       INSERT INTO b VALUES (1); INSERT INTO c VALUES (7);`,
+    )
+    expect(mismatched.violations).toEqual({ 'c → a': 1 })
   })
 
   it('reads the books of migrators, and leaves them out of the schema', () => {

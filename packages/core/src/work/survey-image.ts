@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { sqliteCode } from '../wal/result-code.ts'
 import { checkImage } from './check-image.ts'
+import { countForeignKeyViolations } from './foreign-keys.ts'
 import { hashContent } from './hash-content.ts'
 import { countRows, listTables, openImage, quoteName } from './image-database.ts'
 import type { BookedMigration, ImageSurvey, SurveyedForeignKey, SurveyedTable } from './protocol.ts'
@@ -9,11 +10,18 @@ import type { BookedMigration, ImageSurvey, SurveyedForeignKey, SurveyedTable } 
 export interface SurveyOptions {
   /** Tables in which migrators keep their books: no part of `schemaSha256`. */
   readonly bookkeeping: readonly string[]
+  /** Memory for pages. @default what SQLite takes: 2 MB */
+  readonly cacheBytes?: number
 }
 
 /** All that a migration must not lose: SQLite's checks, rows, references, and what the schema is. */
 export function surveyImage(file: string, options: SurveyOptions): ImageSurvey {
-  const { outcome, messages, pageCount } = checkImage(file, { depth: 'full', rowCounts: false })
+  const { outcome, messages, pageCount } = checkImage(file, {
+    depth: 'full',
+    rowCounts: false,
+    foreignKeys: false,
+    ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+  })
   const about = { outcome, messages, pageCount, contentSha256: hashContent(file) }
   try {
     return { ...about, ...surveyContent(file, options) }
@@ -32,7 +40,7 @@ function surveyContent(file: string, { bookkeeping }: SurveyOptions) {
     return {
       tables,
       references: countReferences(database, Object.keys(tables)),
-      violations: countViolations(database),
+      violations: countViolations(database, Object.keys(tables)),
       schemaSha256: hashSchema(database, bookkeeping),
       migrations: readMigrations(database, bookkeeping),
       foreignKeys: readForeignKeys(database, Object.keys(tables)),
@@ -103,17 +111,19 @@ function countReferences(database: DatabaseSync, tables: readonly string[]): Rec
 }
 
 /** Rows that refer to nothing, by `child → parent`: https://sqlite.org/pragma.html#pragma_foreign_key_check */
-function countViolations(database: DatabaseSync): Record<string, number> {
-  try {
-    const rows = database
-      .prepare('SELECT "table" AS child, parent, count(*) AS n FROM pragma_foreign_key_check GROUP BY 1, 2')
-      .all()
-    return Object.fromEntries(rows.map(({ child, parent, n }) => [`${child} → ${parent}`, Number(n)]))
-  } catch (error) {
-    if (sqliteCode(error) === undefined) throw error
-    // A parent table without its unique index ("foreign key mismatch"): SQLite cannot say.
-    return {}
+function countViolations(database: DatabaseSync, tables: readonly string[]): Record<string, number> {
+  const found: Record<string, number> = {}
+  for (const child of tables) {
+    try {
+      if (countForeignKeyViolations(database, child) === 0) continue
+      const byParent = database.prepare('SELECT parent, count(*) AS n FROM pragma_foreign_key_check(?) GROUP BY parent')
+      for (const { parent, n } of byParent.all(child)) found[`${child} → ${parent}`] = Number(n)
+    } catch (error) {
+      // A parent table without its unique index ("foreign key mismatch"), or a module of the app: SQLite cannot say.
+      if (sqliteCode(error) === undefined) throw error
+    }
   }
+  return found
 }
 
 function hashSchema(database: DatabaseSync, bookkeeping: readonly string[]): string {
