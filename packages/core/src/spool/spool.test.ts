@@ -60,7 +60,9 @@ test('what killed runs left long ago is removed; what is young or of another kin
   const path = join(tempDir(), 'app.db')
   const spool = await openSpool(locate(path))
   const old = new Date(Date.now() - 25 * 3600_000)
-  for (const name of ['old.body', 'old.body.raw', '.state.json.abc.tmp', 'state.json', 'lock.db']) {
+  const leftBehind = ['old.body', 'old.body.raw', '.state.json.abc.tmp', 'pre-restore-1.db.draft']
+  const kept = ['state.json', 'lock.db', 'pre-restore-1.db']
+  for (const name of [...leftBehind, ...kept]) {
     writeFileSync(join(spool, name), 'x')
     utimesSync(join(spool, name), old, old)
   }
@@ -68,13 +70,15 @@ test('what killed runs left long ago is removed; what is young or of another kin
   mkdirSync(join(spool, 'folder.tmp'))
   utimesSync(join(spool, 'folder.tmp'), old, old)
   await openSpool(locate(path))
-  const left = ['old.body', 'old.body.raw', '.state.json.abc.tmp', 'state.json', 'lock.db', 'young.body', 'folder.tmp']
-  expect(left.filter((name) => existsSync(join(spool, name)))).toEqual([
-    'state.json',
-    'lock.db',
-    'young.body',
-    'folder.tmp',
-  ])
+  const left = [...leftBehind, ...kept, 'young.body', 'folder.tmp'].filter((name) => existsSync(join(spool, name)))
+  expect(left).toEqual([...kept, 'young.body', 'folder.tmp'])
+})
+
+test('a folder that was named for a database is refused, and leaves no spool', async () => {
+  const dir = tempDir()
+  mkdirSync(join(dir, 'app'))
+  await expect(openSpool(locate(join(dir, 'app')))).rejects.toMatchObject({ code: 'DATABASE_INVALID' })
+  expect(existsSync(join(dir, '.sqlite-backup'))).toBe(false)
 })
 
 if (process.getuid?.() !== 0) console.warn('SKIPPED TEST, a folder of another user: only root can make one.')
