@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { name: 'examples', include: ['*.test.ts'], pool: 'forks', testTimeout: 240_000, hookTimeout: 300_000 },
+  test: { name: 'examples', include: ['*.test.ts'], pool: 'forks', testTimeout: 240_000, hookTimeout: 600_000 },
 })

@@ -7,3 +7,6 @@ export function processEntry(room: 'capture' | 'work'): URL {
     ? new URL(`../${room}/main.ts`, import.meta.url)
     : new URL(`./${room}-process.js`, import.meta.url)
 }
+
+export const bundledHint =
+  'Mark @sqlite-backup/core as external in your bundler (esbuild: --external:@sqlite-backup/*; Next.js: serverExternalPackages).'

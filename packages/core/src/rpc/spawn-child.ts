@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { BackupError, deserializeError } from '../errors.ts'
+import { bundledHint } from './entry.ts'
 import { type EventOf, isMessage, type Message, type MethodTable } from './messages.ts'
 
 export interface SpawnOptions {
@@ -52,7 +53,7 @@ export function spawnChild<T extends MethodTable>(options: SpawnOptions): Child<
   const entry = fileURLToPath(options.entry)
   if (!existsSync(entry)) {
     throw new BackupError('CAPTURE_ENTRY_MISSING', `The file of the ${options.name} process is not there: ${entry}`, {
-      hint: 'The app was bundled without it. Mark @sqlite-backup/core as external in your bundler (esbuild: --external:@sqlite-backup/*; Next.js: serverExternalPackages).',
+      hint: `The app was bundled without it. ${bundledHint}`,
     })
   }
   const env = scrubbedEnv()
