@@ -166,6 +166,7 @@ async function guardOne(
       lost: lost ?? [],
       reasons: reasons ?? [],
       isRestored: isRestored ?? true,
+      warnings: warnings ?? [],
       ...(durationMs === undefined ? {} : { durationMs }),
       ...(pausedMs === undefined ? {} : { pausedMs }),
     }

@@ -34,7 +34,11 @@ export function compareSurveys(
     const left = now === undefined ? 0 : now.rows
     if (rows === null || left === null) uncounted.push(table)
     else if (left < rows) lost.push({ table, before: rows, after: left })
-    else if (left > rows) grown.push(table)
+    else if (left > rows) {
+      grown.push(table)
+      const gone = after.goneKeys[table] ?? 0
+      if (gone > 0) lost.push({ table, before: rows, after: rows - gone })
+    }
   }
   for (const [reference, count] of Object.entries(before.references)) {
     const [table = '', column = ''] = splitReference(reference, before)

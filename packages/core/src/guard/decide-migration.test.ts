@@ -20,6 +20,7 @@ function survey({ rows = {}, ...more }: Facts = {}): ImageSurvey {
     schemaSha256: 'schema',
     migrations: {},
     foreignKeys: [],
+    goneKeys: {},
     objects: {},
     contentSha256: JSON.stringify([rows, more]),
     ...more,

@@ -68,7 +68,7 @@ async function nextStart(
   const { id } = intent.manifest
   const back = `The next guarded start rolls it back to ${id}`
   try {
-    const { survey: after } = await surveyNow(context, database, dir, intent.bookkeeping, signal)
+    const { survey: after } = await surveyNow(context, database, dir, intent, signal)
     const { verdict, reasons } = decideInterrupted({ ...intent, after })
     if (verdict === 'untouched') return 'The database is as it was before, and the next guarded start goes on.'
     const ifApplied = decideInterrupted({ ...intent, after, stillPending: [] })

@@ -138,6 +138,26 @@ describe('a guarded migration', () => {
     expect(db.prepare('SELECT count(author) FROM notes').pluck().get()).toBe(2)
   })
 
+  test('that empties a table is rolled back though others have written more rows than there were', async () => {
+    const { db, path, engine } = await setUp()
+    db.exec("CREATE TABLE orders(id TEXT PRIMARY KEY, n); INSERT INTO orders VALUES ('a', 1), ('b', 2), ('c', 3)")
+    const run = (): void => {
+      db.exec("DELETE FROM orders WHERE id <> 'b'")
+      open(path).exec("INSERT INTO orders VALUES ('d', 4), ('e', 5), ('f', 6)")
+    }
+    const error = await rolledBack(engine.guard('app', run))
+    expect(error).toMatchObject({
+      lost: [{ table: 'orders', before: 3, after: 1 }],
+      reasons: ['orders lost 2 of 3 rows.'],
+    })
+    expect(rows(db, 'orders')).toBe(3)
+    // More rows, and all of those of before.
+    expect(await engine.guard('app', () => open(path).exec("INSERT INTO orders VALUES ('d', 4)"))).toMatchObject({
+      outcome: 'kept',
+      tables: { orders: { before: 3, after: 4 } },
+    })
+  })
+
   test('that fails half-way outside of a transaction is rolled back, with its error as the cause', async () => {
     const { db, engine } = await setUp()
     const failure = new Error('no such column: nope')

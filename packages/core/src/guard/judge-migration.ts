@@ -30,7 +30,7 @@ export async function judgeMigration<T>(
   const failure = attempt.ok ? undefined : describeFailure(attempt.failure)
   let surveyed: Awaited<ReturnType<typeof surveyNow>>
   try {
-    surveyed = await surveyNow(context, database, dir, bookkeeping, signal)
+    surveyed = await surveyNow(context, database, dir, intent, signal)
   } catch (error) {
     if (!isBackupError(error)) throw error
     if (!isBroken(error.code)) throw notChecked(database.name, failure, error)

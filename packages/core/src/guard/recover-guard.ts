@@ -79,7 +79,7 @@ async function decide(
   signal: AbortSignal,
 ): Promise<InterruptedDecision> {
   try {
-    const { survey } = await surveyNow(context, database, dir, intent.bookkeeping, signal)
+    const { survey } = await surveyNow(context, database, dir, intent, signal)
     const stillPending = await (options.pending?.() ?? options.plan?.(survey))
     return decideInterrupted({ ...intent, after: survey, stillPending: stillPending?.names })
   } catch (error) {

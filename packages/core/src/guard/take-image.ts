@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chooseEncoding } from '../backup/choose-encoding.ts'
@@ -6,6 +7,7 @@ import type { RawImage } from '../backup/run-backup.ts'
 import type { ResolvedDatabase } from '../config/config.ts'
 import { type EngineContext, reserveBytesOf } from '../context.ts'
 import type { ImageSurvey } from '../work/protocol.ts'
+import type { GuardIntent } from './intent.ts'
 import { onceMore } from './once-more.ts'
 
 export interface TakenImage extends RawImage {
@@ -46,29 +48,24 @@ export async function removeImage({ path }: RawImage): Promise<void> {
   for (const suffix of ['', '-wal', '-shm']) await rm(`${path}${suffix}`, { force: true })
 }
 
-/** What a migration has made. */
+/** What a migration has made, beside the image and the survey of before. */
 export function surveyNow(
   context: EngineContext,
   database: ResolvedDatabase,
   dir: string,
-  bookkeeping: readonly string[],
+  { bookkeeping, image: file, before }: Pick<GuardIntent, 'bookkeeping' | 'image' | 'before'>,
   signal: AbortSignal,
 ): Promise<{ readonly survey: ImageSurvey; readonly blockedMs: number }> {
-  return onceMore(() => surveyImage(context, database, dir, bookkeeping, signal))
-}
-
-async function surveyImage(
-  context: EngineContext,
-  database: ResolvedDatabase,
-  dir: string,
-  bookkeeping: readonly string[],
-  signal: AbortSignal,
-): Promise<{ readonly survey: ImageSurvey; readonly blockedMs: number }> {
-  const image = await takeImage(context, database, dir, signal)
-  try {
-    const survey = await context.work.survey({ file: image.path, bookkeeping }, { signal })
-    return { survey, blockedMs: image.blockedMs }
-  } finally {
-    await removeImage(image)
-  }
+  const rows = Object.fromEntries(Object.entries(before.tables).map(([name, table]) => [name, table.rows]))
+  return onceMore(async () => {
+    const image = await takeImage(context, database, dir, signal)
+    try {
+      // A roll-back that was interrupted may have taken it already.
+      const since = existsSync(file) ? { since: { file, rows } } : {}
+      const survey = await context.work.survey({ file: image.path, bookkeeping, ...since }, { signal })
+      return { survey, blockedMs: image.blockedMs }
+    } finally {
+      await removeImage(image)
+    }
+  })
 }

@@ -16,8 +16,8 @@ type Side = 'now' | 'after'
 export function diffImages(now: string | undefined, after: string): DiffReport {
   const database = new DatabaseSync(':memory:')
   try {
-    attach(database, now, 'now')
-    attach(database, after, 'after')
+    attachImage(database, now, 'now')
+    attachImage(database, after, 'after')
     const isSame = now !== undefined && hashContent(now) === hashContent(after)
     return { isSame, tables: diffTables(database, isSame), objects: diffObjects(database) }
   } catch (error) {
@@ -28,7 +28,8 @@ export function diffImages(now: string | undefined, after: string): DiffReport {
   }
 }
 
-function attach(database: DatabaseSync, file: string | undefined, side: Side): void {
+/** Attaches an image, or nothing at all, as `now` or `after`. */
+export function attachImage(database: DatabaseSync, file: string | undefined, side: Side): void {
   database.prepare(`ATTACH ? AS ${side}`).run(file === undefined ? ':memory:' : `${imageUri(file)}&mode=ro`)
 }
 
@@ -44,7 +45,7 @@ function diffTables(database: DatabaseSync, isSame: boolean): readonly TableDiff
     const columns = { columnsGoing: [], columnsComing: [] }
     if (before === undefined) return { name, ...rows, ...columns, schema: 'comes' }
     if (then === undefined) return { name, ...rows, ...columns, schema: 'goes' }
-    const [left, right] = [columnsOf(database, 'now', name), columnsOf(database, 'after', name)]
+    const [left, right] = [keyedColumnsOf(database, 'now', name), keyedColumnsOf(database, 'after', name)]
     return {
       name,
       ...rows,
@@ -76,7 +77,8 @@ function rowsOf(database: DatabaseSync, side: Side, table: string): number | nul
   return typeof rows === 'number' ? rows : null
 }
 
-function columnsOf(database: DatabaseSync, side: Side, table: string): readonly KeyedColumn[] {
+/** The columns of a table of an attached image. */
+export function keyedColumnsOf(database: DatabaseSync, side: Side, table: string): readonly KeyedColumn[] {
   try {
     const rows = database.prepare('SELECT name, pk FROM pragma_table_xinfo(?, ?)').all(table, side)
     return rows.map(({ name, pk }) => ({ name: String(name), isKey: Number(pk) > 0 }))

@@ -47,7 +47,13 @@ export type WorkMethods = {
   diff: { params: { readonly now?: string; readonly after: string }; result: DiffReport }
   /** All that a migration must not lose, of an image. */
   survey: {
-    params: { readonly file: string; readonly bookkeeping: readonly string[]; readonly cacheBytes?: number }
+    params: {
+      readonly file: string
+      readonly bookkeeping: readonly string[]
+      readonly cacheBytes?: number
+      /** An older image, and how many rows it has, by table. */
+      readonly since?: { readonly file: string; readonly rows: Readonly<Record<string, number | null>> }
+    }
     result: ImageSurvey
   }
 }
@@ -116,6 +122,8 @@ export interface ImageSurvey extends Pick<CheckReport, 'outcome' | 'messages' | 
   readonly migrations: Readonly<Record<string, readonly BookedMigration[]>>
   /** Who refers to whom, and what a delete there does here. */
   readonly foreignKeys: readonly SurveyedForeignKey[]
+  /** In tables that have more rows than `since`: how many of its rows are gone all the same, by primary key. */
+  readonly goneKeys: Readonly<Record<string, number>>
   /** Triggers and views, by name. */
   readonly objects: Readonly<Record<string, 'trigger' | 'view'>>
   /** Over the file without the counters in its header: equal for two captures of equal content, also after a restore. */

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { sqliteCode } from '../wal/result-code.ts'
 import { checkImage } from './check-image.ts'
 import { countForeignKeyViolations } from './foreign-keys.ts'
+import { countGoneKeys } from './gone-keys.ts'
 import { hashContent } from './hash-content.ts'
 import { countRows, listTables, openImage, quoteName } from './image-database.ts'
 import type { BookedMigration, ImageSurvey, SurveyedForeignKey, SurveyedTable } from './protocol.ts'
@@ -10,6 +11,8 @@ import type { BookedMigration, ImageSurvey, SurveyedForeignKey, SurveyedTable } 
 export interface SurveyOptions {
   /** Tables in which migrators keep their books: no part of `schemaSha256`. */
   readonly bookkeeping: readonly string[]
+  /** An older image, and how many rows it has, by table. */
+  readonly since?: { readonly file: string; readonly rows: Readonly<Record<string, number | null>> }
   /** Memory for pages. @default what SQLite takes: 2 MB */
   readonly cacheBytes?: number
 }
@@ -29,11 +32,11 @@ export function surveyImage(file: string, options: SurveyOptions): ImageSurvey {
     if (outcome !== 'damaged' || sqliteCode(error) === undefined) throw error
     // Pages that SQLite cannot read have nothing to count.
     const nothing = { tables: {}, references: {}, violations: {}, schemaSha256: '', migrations: {} }
-    return { ...about, ...nothing, foreignKeys: [], objects: {} }
+    return { ...about, ...nothing, foreignKeys: [], goneKeys: {}, objects: {} }
   }
 }
 
-function surveyContent(file: string, { bookkeeping }: SurveyOptions) {
+function surveyContent(file: string, { bookkeeping, since }: SurveyOptions) {
   const database = openImage(file)
   try {
     const tables = surveyTables(database)
@@ -44,6 +47,7 @@ function surveyContent(file: string, { bookkeeping }: SurveyOptions) {
       schemaSha256: hashSchema(database, bookkeeping),
       migrations: readMigrations(database, bookkeeping),
       foreignKeys: readForeignKeys(database, Object.keys(tables)),
+      goneKeys: since === undefined ? {} : countGoneKeys(since.file, file, grownTables(tables, since.rows)),
       objects: readObjects(database),
     }
   } finally {
@@ -72,6 +76,13 @@ function surveyTables(database: DatabaseSync): Record<string, SurveyedTable> {
         return [name, { rows: typeof rows === 'number' ? rows : null, columns: columnsOf(database, name) }]
       }),
   )
+}
+
+/** Others who write meanwhile may have made up for rows that are gone. */
+function grownTables(tables: Record<string, SurveyedTable>, before: Readonly<Record<string, number | null>>) {
+  return Object.entries(tables)
+    .filter(([name, { rows }]) => rows !== null && rows > (before[name] ?? rows))
+    .map(([name]) => name)
 }
 
 function columnsOf(database: DatabaseSync, table: string): readonly string[] {
