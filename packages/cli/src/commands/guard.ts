@@ -154,21 +154,21 @@ async function guardOne(
   } catch (error) {
     const serialized = serializeError(error)
     terminal.printError(renderError(serialized, terminal.errColumns, terminal.err))
-    const { lost, reasons, backupId, safetyBackup, isRestored, durationMs, pausedMs } =
-      error as Partial<MigrationRolledBackError>
     if (serialized.code !== 'MIGRATION_ROLLED_BACK') return { database, outcome: 'failed', error: serialized }
+    const rolledBack = error as MigrationRolledBackError
+    const { backupId, safetyBackup, lost, reasons, isRestored, durationMs, pausedMs, warnings } = rolledBack
     return {
       database,
       outcome: 'rolled-back',
       error: serialized,
-      ...(backupId === undefined ? {} : { backupId }),
+      backupId,
       ...(safetyBackup === undefined ? {} : { safetyBackup }),
-      lost: lost ?? [],
-      reasons: reasons ?? [],
-      isRestored: isRestored ?? true,
-      warnings: warnings ?? [],
-      ...(durationMs === undefined ? {} : { durationMs }),
-      ...(pausedMs === undefined ? {} : { pausedMs }),
+      lost,
+      reasons,
+      isRestored,
+      warnings,
+      durationMs,
+      pausedMs,
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
