@@ -65,10 +65,11 @@ export function openExample(name: string, options: ExampleOptions = {}): Example
       const bin = join(dir, 'node_modules', '@sqlite-backup', 'cli', 'bin', 'sqlite-backup.js')
       return (await promisify(execFile)(process.execPath, [bin, ...args], { cwd: dir, env: environment })).stdout
     },
-    loseDisk: () => rmSync(data, { recursive: true }),
+    // What a killed app leaves behind lives a moment longer.
+    loseDisk: () => rmSync(data, { recursive: true, maxRetries: 10 }),
     remove() {
       for (const child of started) child.kill('SIGKILL')
-      rmSync(root, { recursive: true, force: true })
+      rmSync(root, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }
