@@ -74,7 +74,9 @@ export function createMachine(options: MachineOptions): Machine {
   writeFileSync(join(dir, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(dir, app.file), app.source)
   writeFileSync(join(dir, 'sqlite-backup.config.mjs'), config(storageDir))
-  const env = { PATH: process.env.PATH, HOME: dir, NODE_NO_WARNINGS: '1', NODE_ENV: 'test' }
+  // Without a schedule, unless a test asks for one: soon after its start it would make the first backup.
+  const own = { PATH: process.env.PATH, HOME: dir, NODE_NO_WARNINGS: '1', NODE_ENV: 'test' }
+  const env = { ...own, SQLITE_BACKUP_SCHEDULE: 'off' }
   const launch = (more: Readonly<Record<string, string>> = {}): AppProcess =>
     startProcess(command(join(dir, app.file)), { cwd: dir, env: { ...env, ...more } })
   return {
