@@ -7,6 +7,8 @@ import type { EventStream } from './web/event-stream.ts'
 /** What every handler works with. */
 export interface AdminContext {
   readonly engine: SqliteBackup
+  /** Nobody else has this engine: no schedule of it runs, and no stop of the app closes it. */
+  readonly ownsEngine: boolean
   readonly audit: AuditLog
   readonly jobs: Jobs
   readonly activity: ActivityTracker

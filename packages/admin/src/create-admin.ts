@@ -156,6 +156,7 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
   const storages = storagesOf({ engine })
   return {
     engine,
+    ownsEngine: options.backup === undefined,
     facts,
     looked: new Set(),
     activity,

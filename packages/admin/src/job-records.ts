@@ -5,12 +5,17 @@ import type { NamedStorage } from './admin-context.ts'
 import type { Job } from './jobs.ts'
 import { isTicketId, stampOf } from './tickets.ts'
 
-/** Jobs as they stand in the storages, `<db>/jobs/<id>.json`: what a process was doing when it ended is known to the next. */
+/**
+ * Jobs as they stand in the storages: `<db>/jobs/<id>.json` while one runs, `<id>.ended.json` after that. So what a process was
+ * doing when it ended is known to the next, and a list of keys says whether there is anything of the kind.
+ */
 export interface JobRecords {
   put(job: Job): Promise<void>
   find(database: string, id: string): Promise<Job | undefined>
   /** Those of the last two days. */
   list(database: string): Promise<readonly Job[]>
+  /** Of these, the ones that nobody ends any more: usually one request. */
+  interrupted(database: string): Promise<readonly Job[]>
   /** Deletes those older than a week. */
   forget(database: string): Promise<void>
 }
@@ -43,32 +48,27 @@ export function createJobRecords(storages: readonly NamedStorage[], now: () => D
   return {
     async put(job) {
       const record: JobRecord = { format: 1, job: shortened(job), writer: self, seenAt: now().toISOString() }
+      const body = bytesBody(Buffer.from(`${JSON.stringify(record, null, 2)}\n`))
+      const isOver = job.state !== 'running'
+      const key = keyOf(job.database, job.id)
       await inFirstStorage(storages, 'keep the job', ({ storage }) =>
-        storage.put(keyOf(job.database, job.id), bytesBody(Buffer.from(`${JSON.stringify(record, null, 2)}\n`)), {
-          contentType: 'application/json',
-        }),
+        storage.put(isOver ? endedKeyOf(job.database, job.id) : key, body, { contentType: 'application/json' }),
       )
+      // Wherever it was kept while it ran.
+      if (isOver) await Promise.all(storages.map(({ storage }) => storage.delete([key])))
     },
     async find(database, id) {
       if (!isTicketId(id)) return undefined
-      const found = await Promise.all(storages.map(({ storage }) => read(storage, keyOf(database, id))))
-      return newest(found)
+      const keys = [keyOf(database, id), endedKeyOf(database, id)]
+      return newest(await Promise.all(storages.flatMap(({ storage }) => keys.map((key) => read(storage, key)))))
     },
-    async list(database) {
-      const prefix = folderOf(database)
-      const after = `${prefix}${stampOf(new Date(now().getTime() - 2 * DAY_MS))}`
-      const found = await Promise.all(
-        storages.map(async ({ storage }) => {
-          const keys: string[] = []
-          for await (const { key } of listAll(storage, { prefix, after })) keys.push(key)
-          return Promise.all(keys.slice(-MAX_LISTED).map((key) => read(storage, key)))
-        }),
-      )
-      const byId = Map.groupBy(
-        found.flat().filter((record) => record !== undefined),
-        ({ job }) => job.id,
-      )
-      return [...byId.values()].map((records) => newest(records)).filter((job) => job !== undefined)
+    list: (database) => recent(database, () => true),
+    async interrupted(database) {
+      const running = await recent(database, (key, keys) => {
+        const id = key.slice(folderOf(database).length, -'.json'.length)
+        return isTicketId(id) && !keys.has(endedKeyOf(database, id))
+      })
+      return running.filter(({ state }) => state === 'interrupted')
     },
     async forget(database) {
       const prefix = folderOf(database)
@@ -81,6 +81,35 @@ export function createJobRecords(storages: readonly NamedStorage[], now: () => D
         }),
       )
     },
+  }
+
+  async function recent(
+    database: string,
+    isWanted: (key: string, keys: ReadonlySet<string>) => boolean,
+  ): Promise<readonly Job[]> {
+    const prefix = folderOf(database)
+    const after = `${prefix}${stampOf(new Date(now().getTime() - 2 * DAY_MS))}`
+    const listed = await Promise.all(
+      storages.map(async ({ storage }) => {
+        const keys: string[] = []
+        for await (const { key } of listAll(storage, { prefix, after })) keys.push(key)
+        return { storage, keys }
+      }),
+    )
+    const all = new Set(listed.flatMap(({ keys }) => keys))
+    const found = await Promise.all(
+      listed.flatMap(({ storage, keys }) =>
+        keys
+          .filter((key) => isWanted(key, all))
+          .slice(-MAX_LISTED)
+          .map((key) => read(storage, key)),
+      ),
+    )
+    const byId = Map.groupBy(
+      found.filter((record) => record !== undefined),
+      ({ job }) => job.id,
+    )
+    return [...byId.values()].map((records) => newest(records)).filter((job) => job !== undefined)
   }
 
   /** What was heard last: a storage that was down may have an older word. */
@@ -135,6 +164,10 @@ function keyOf(database: string, id: string): string {
   return `${folderOf(database)}${id}.json`
 }
 
+function endedKeyOf(database: string, id: string): string {
+  return `${folderOf(database)}${id}.ended.json`
+}
+
 async function read(storage: NamedStorage['storage'], key: string): Promise<JobRecord | undefined> {
   try {
     return parse(JSON.parse(Buffer.from(await readObject(storage, key, { maxBytes: MAX_BYTES })).toString('utf8')))
@@ -148,7 +181,16 @@ async function read(storage: NamedStorage['storage'], key: string): Promise<JobR
 function parse(value: unknown): JobRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { format, job, writer, seenAt } = value as Partial<JobRecord>
-  const texts = [job?.id, job?.kind, job?.database, job?.actor, job?.state, job?.startedAt, writer?.host, seenAt]
+  const texts = [job?.id, job?.database, job?.actor, job?.startedAt, writer?.host, writer?.nonce, seenAt]
   const isWhole = format === 1 && texts.every((text) => typeof text === 'string')
-  return isWhole ? (value as JobRecord) : undefined
+  if (!isWhole || job === undefined || !kinds.has(job.kind) || !states.has(job.state)) return undefined
+  // Whoever may write into the storage should not be able to break a page.
+  const { result, error, ...rest } = job
+  const isResult = typeof result?.message === 'string' && Array.isArray(result.warnings)
+  const isError = typeof error?.message === 'string' && typeof error.code === 'string'
+  const checked = { ...rest, ...(isResult ? { result } : {}), ...(isError ? { error } : {}) }
+  return { ...(value as JobRecord), job: checked }
 }
+
+const kinds: ReadonlySet<unknown> = new Set<Job['kind']>(['backup', 'verify', 'compare', 'restore'])
+const states: ReadonlySet<unknown> = new Set<Job['state']>(['running', 'succeeded', 'failed'])

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Comparison, type Logger, type SerializedError, serializeError } from '@sqlite-backup/core'
 import { beatMs, type JobRecords } from './job-records.ts'
 import { ticketId } from './tickets.ts'
@@ -50,6 +51,8 @@ export interface Jobs {
   find(database: string, id: string): Promise<Job | undefined>
   /** Jobs of the last two days, of this and other processes, the newest first. */
   list(database: string): Promise<readonly Job[]>
+  /** Of these, the ones that a process did not finish before it ended. */
+  interrupted(database: string): Promise<readonly Job[]>
   /** Jobs of this process, the newest first. */
   own(): readonly Job[]
   onChange(listener: () => void): () => void
@@ -64,6 +67,7 @@ export interface JobsOptions {
 }
 
 const KEPT = 50
+const CLOSE_MS = 3_000
 
 /** What people started here. It is on record in the storages too, so a restart does not forget it. */
 export function createJobs({ now, records, log }: JobsOptions): Jobs {
@@ -88,8 +92,15 @@ export function createJobs({ now, records, log }: JobsOptions): Jobs {
   const work = async (job: Job, run: StartJob['run'], firstKept: Promise<void>): Promise<void> => {
     // One after the other: the last word stays the last.
     let kept = firstKept
+    let isBeating = false
     const beat = setInterval(() => {
-      kept = kept.then(() => keep(job))
+      if (isBeating) return
+      isBeating = true
+      kept = kept
+        .then(() => keep(job))
+        .then(() => {
+          isBeating = false
+        })
     }, beatMs)
     beat.unref()
     const ended = await run(closing.signal).then(
@@ -142,6 +153,7 @@ export function createJobs({ now, records, log }: JobsOptions): Jobs {
       for (const job of jobs.values()) if (job.database === database) all.set(job.id, job)
       return [...all.values()].sort((a, b) => (a.id < b.id ? 1 : -1))
     },
+    interrupted: (database) => records.interrupted(database),
     own: () => [...jobs.values()].reverse(),
     onChange(listener) {
       listeners.add(listener)
@@ -149,7 +161,8 @@ export function createJobs({ now, records, log }: JobsOptions): Jobs {
     },
     async close() {
       closing.abort()
-      await Promise.all(running)
+      // A storage that hangs is not waited for: then the job is on record as one that was interrupted.
+      await Promise.race([Promise.all(running), delay(CLOSE_MS, undefined, { ref: false })])
     },
   }
 }

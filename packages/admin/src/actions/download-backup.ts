@@ -88,7 +88,8 @@ export async function useDownloadLink(exchange: Exchange): Promise<Response> {
     throw new AdminError(404, 'LINK_UNKNOWN', 'There is no such link.', { hint: 'Make a new one.' })
   }
   const { value } = ticket
-  if (Date.parse(value.expiresAt) <= admin.now().getTime()) {
+  // What is no time is over, too.
+  if (!(Date.parse(value.expiresAt) > admin.now().getTime())) {
     throw new AdminError(410, 'LINK_EXPIRED', 'The link was good for two minutes, and they are over.', {
       hint: 'Make a new one.',
     })

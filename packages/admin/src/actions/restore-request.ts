@@ -97,7 +97,8 @@ function ofBreakGlass(id: string, { database, backup, target, actor, reason, at 
 
 function stateOf({ expiresAt }: RestoreRequest, outcome: string | undefined, now: Date): RequestState {
   if (outcome === 'approved' || outcome === 'denied') return outcome
-  return Date.parse(expiresAt) <= now.getTime() ? 'expired' : 'waiting'
+  // Not the other way round: what is no time is over.
+  return Date.parse(expiresAt) > now.getTime() ? 'waiting' : 'expired'
 }
 
 /**
@@ -113,7 +114,7 @@ export async function requireOpenRequest(
   if (ticket === undefined || ticket.value.database !== database) {
     throw new AdminError(404, 'REQUEST_UNKNOWN', 'There is no such request.')
   }
-  if (Date.parse(ticket.value.expiresAt) <= admin.now().getTime()) {
+  if (stateOf(ticket.value, undefined, admin.now()) === 'expired') {
     throw new AdminError(409, 'REQUEST_EXPIRED', 'The request is older than 30 minutes and no longer valid.', {
       hint: 'Ask for the restore again.',
     })

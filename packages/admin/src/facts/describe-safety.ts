@@ -24,12 +24,13 @@ export function describeSafety(
   stop?: Pick<Status['stop'], 'backup'>,
 ): Safety {
   const safety = describeCrash(status)
-  // Where nothing would be lost anyway, or nothing is known, a stop changes nothing.
+  // Where nothing would be lost anyway, or nothing is known, a stop changes nothing. An engine of the admin's own is
+  // closed by no app: it is not asked.
   if (stop === undefined || !safety.loss.startsWith('A crash now would lose')) return safety
   const text =
     stop.backup === false
-      ? 'A clean stop makes no last backup, so with its disk it would lose the same.'
-      : 'A clean stop, like a deploy, backs up first and loses nothing.'
+      ? 'No last backup is made when the app stops (stop.backup is false).'
+      : 'An app that closes its backups when it stops, as the plugins do, backs up first: a deploy loses nothing.'
   return { ...safety, stop: text }
 }
 

@@ -50,7 +50,7 @@ export async function readOverview(admin: AdminContext, database: string): Promi
       : facts.get(`requests ${database}`, () => orNone(() => listRestoreRequests(admin, database))),
     isFirst && admin.approvals === 2
       ? []
-      : facts.get(`interrupted ${database}`, () => orNone(() => interruptedJobs(admin, database))),
+      : facts.get(`interrupted ${database}`, () => orNone(() => admin.jobs.interrupted(database))),
   ])
   const spentMs = now().getTime() - readAtMs
   const storages = (status.databases[0]?.storages ?? []).map((each) =>
@@ -68,7 +68,7 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     database,
     at: now().toISOString(),
     ...(environment === undefined ? {} : { environment }),
-    safety: describeSafety({ storages }, status.stop),
+    safety: describeSafety({ storages }, admin.ownsEngine ? undefined : status.stop),
     stop: status.stop,
     storages: storages.map(({ recent: _, ...storage }) => storage),
     ...(next === undefined ? {} : { next }),
@@ -80,10 +80,6 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     brokeGlass: requests.filter(({ state }) => state === 'broke-glass'),
     newest,
   }
-}
-
-async function interruptedJobs({ jobs }: AdminContext, database: string): Promise<readonly Job[]> {
-  return (await jobs.list(database)).filter(({ state }) => state === 'interrupted')
 }
 
 async function orNone<T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> {

@@ -23,7 +23,7 @@ ${sign(safety.level)}
 <p class="eyebrow">${database}</p>
 <h1 id="headline">${headline(safety)}</h1>
 <p class="lead">${safety.loss}${safety.stop !== undefined && ` ${safety.stop}`}</p>
-<p class="next">${overview.next === undefined ? 'No schedule: backups are made by hand only.' : html`Next backup at <span class="nowrap">${moment(overview.next.at)}</span>.`}</p>
+<p class="next">${overview.next === undefined ? 'No schedule: backups are made by hand only.' : html`Next backup at <span class="nowrap">${moment(overview.next.at)}</span>${storages.every(({ beat }) => beat === undefined) && ', if the app runs its schedules: none was heard of yet'}.`}</p>
 </div>
 <div class="actions">
 ${

@@ -1,3 +1,4 @@
+import { bytesBody } from '@sqlite-backup/core'
 import { describe, expect, test } from 'vitest'
 import { routes } from '../routes.ts'
 import type { AdminHost } from './admin-suite.ts'
@@ -160,6 +161,55 @@ export function accessSuite(host: AdminHost): void {
         expect(text).not.toContain('<img src=x')
         expect(text).not.toContain('"><b>prod')
       }
+    })
+
+    test('whoever may write into the storage cannot break a page, nor make a request last for ever', async () => {
+      const { engine, disk } = await openShop()
+      const { id } = await engine.backup('shop')
+      const stamp = `${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`
+      const put = (key: string, value: unknown): Promise<unknown> =>
+        disk.put(`shop/${key}`, bytesBody(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))))
+      const job = { id: 'x', database: 'shop', actor: '<b>eve</b>', startedAt: 'never' }
+      const writer = { host: 'h', pid: 1, nonce: 'n' }
+      for (const [index, odd] of [
+        { kind: 'restore', state: 'odd' },
+        { kind: 'odd', state: 'running' },
+        { kind: 'backup', state: 'running', result: 'text', error: 7 },
+        { kind: 'backup', state: 'failed', result: { message: 1, warnings: 2 }, error: { code: 1 } },
+      ].entries()) {
+        await put(`jobs/${stamp}-000000000000000${index}.json`, {
+          format: 1,
+          job: { ...job, ...odd },
+          writer,
+          seenAt: 'x',
+        })
+      }
+      await put(`jobs/${stamp}-00000000000000ff.json`, '{')
+      const entry = { format: 1, actor: 'eve', action: 'x', writer: `${stamp}-00000000`, at: 'never', database: 'shop' }
+      for (const [seq, odd] of [{ detail: null }, { heads: 'x' }, { heads: [{ writer: 'w', seq: 1e15 }] }].entries()) {
+        await put(`audit/${stamp}-00000000/0000000${seq + 1}.json`, { ...entry, seq: seq + 1, ...odd })
+      }
+      await put(`audit/heads/disk/${stamp}-11111111-99999999-${'a'.repeat(64)}.json`, '{}')
+      const asked = {
+        database: 'shop',
+        backup: id,
+        storage: 'disk',
+        sha256: '',
+        target: '/',
+        requestedBy: 'ann',
+        reason: '',
+      }
+      const request = `${stamp}-${'e'.repeat(16)}`
+      await put(`approvals/${request}.json`, { format: 1, ...asked, requestedAt: 'never', expiresAt: 'never' })
+      await put(`approvals/${stamp}-${'f'.repeat(16)}.json`, 'null')
+      const site = await openSite(host, { backup: engine, approvals: 2 })
+      for (const path of ['/', '/', '/jobs', '/audit', '/approvals', '/api/overview', '/api/jobs', '/api/audit']) {
+        const { status, text } = await site.visit(path)
+        expect(status, path).toBe(200)
+        expect(text.includes('<b>eve') && !path.startsWith('/api'), path).toBe(false)
+      }
+      expect((await site.visit('/audit')).text).toContain('not as it was written')
+      expect((await site.visit(`/api/approvals/${request}/approve`, { user: 'bob', json: {} })).status).toBe(409)
     })
 
     test('the host may answer itself: a redirect to its login', async () => {

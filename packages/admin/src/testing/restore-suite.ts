@@ -88,7 +88,9 @@ export function restoreSuite(host: AdminHost): void {
 
       // As a process leaves it that is killed in the middle of a restore.
       const key = `shop/jobs/${job.id}.json`
-      const record = JSON.parse(Buffer.from(await readObject(disk, key)).toString())
+      const ended = `shop/jobs/${job.id}.ended.json`
+      const record = JSON.parse(Buffer.from(await readObject(disk, ended)).toString())
+      await disk.delete([ended])
       const killed = {
         ...record,
         job: { ...record.job, kind: 'restore', state: 'running', endedAt: undefined, result: undefined },

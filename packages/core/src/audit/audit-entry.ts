@@ -56,5 +56,20 @@ export function parseEntry(bytes: Uint8Array): AuditEntry | undefined {
   if (entry.format !== 1 || texts.some((text) => typeof text !== 'string') || !Number.isSafeInteger(entry.seq)) {
     return undefined
   }
-  return entry as AuditEntry
+  return isWellFormed(entry) ? (entry as AuditEntry) : undefined
+}
+
+/** Whoever may write into the storage should not be able to break who reads it. */
+function isWellFormed({ backup, previous, detail = {}, heads = [] }: Partial<AuditEntry>): boolean {
+  if (![backup, previous].every((text) => text === undefined || typeof text === 'string')) return false
+  if (typeof detail !== 'object' || detail === null || !Array.isArray(heads)) return false
+  const isPlain = Object.values(detail).every((value) => ['string', 'number', 'boolean'].includes(typeof value))
+  return isPlain && heads.every(isHead)
+}
+
+function isHead(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { writer, seq, sha256 } = value as Partial<AuditHead>
+  // As many as there may be: a number that is made up must not become a list as long.
+  return typeof writer === 'string' && typeof sha256 === 'string' && Number.isSafeInteger(seq) && Number(seq) < 1e8
 }
