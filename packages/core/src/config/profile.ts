@@ -20,7 +20,7 @@ export interface Profile {
 export const profiles: Readonly<Record<ProfileName, Profile>> = Object.freeze({
   default: Object.freeze({
     name: 'default',
-    frameSizeBytes: 4 * MiB,
+    frameSizeBytes: MiB,
     framesInFlight: 4,
     pieceSizeBytes: 8 * MiB,
     partsInFlight: 4,
