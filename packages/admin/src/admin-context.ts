@@ -15,6 +15,8 @@ export interface AdminContext {
   readonly facts: FactCache
   /** Databases whose overview was read before. */
   readonly looked: Set<string>
+  /** Databases of which it is being written down whether restores need two people. */
+  readonly keepingRule: Set<string>
   /** Pages that are open and listen. */
   readonly streams: Set<EventStream>
   /** How many people a restore in place needs. */

@@ -159,6 +159,7 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
     ownsEngine: options.backup === undefined,
     facts,
     looked: new Set(),
+    keepingRule: new Set(),
     activity,
     jobs: createJobs({ now, records: createJobRecords(storages, now), log }),
     audit: createAuditLog({ storages, now, log }),

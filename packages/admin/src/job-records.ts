@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { bytesBody, databaseFolder, inFirstStorage, isBackupError, listAll, readObject } from '@sqlite-backup/core'
 import type { NamedStorage } from './admin-context.ts'
+import { askStorages } from './ask-storages.ts'
 import type { Job } from './jobs.ts'
 import { isTicketId, stampOf } from './tickets.ts'
 
@@ -89,13 +90,11 @@ export function createJobRecords(storages: readonly NamedStorage[], now: () => D
   ): Promise<readonly Job[]> {
     const prefix = folderOf(database)
     const after = `${prefix}${stampOf(new Date(now().getTime() - 2 * DAY_MS))}`
-    const listed = await Promise.all(
-      storages.map(async ({ storage }) => {
-        const keys: string[] = []
-        for await (const { key } of listAll(storage, { prefix, after })) keys.push(key)
-        return { storage, keys }
-      }),
-    )
+    const listed = await askStorages(storages, async ({ storage }) => {
+      const keys: string[] = []
+      for await (const { key } of listAll(storage, { prefix, after })) keys.push(key)
+      return { storage, keys }
+    })
     const all = new Set(listed.flatMap(({ keys }) => keys))
     const found = await Promise.all(
       listed.flatMap(({ storage, keys }) =>

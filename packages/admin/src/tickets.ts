@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { bytesBody, databaseFolder, inFirstStorage, isBackupError, listAll, readObject } from '@sqlite-backup/core'
 import type { NamedStorage } from './admin-context.ts'
+import { askStorages } from './ask-storages.ts'
 
 /** A small fact that can be used once, kept in a storage: it survives restarts, and every worker sees it. */
 export interface Ticket<T> {
@@ -53,11 +54,11 @@ export async function findTicket<T>(
   parse: (value: unknown) => T | undefined,
 ): Promise<Ticket<T> | undefined> {
   if (!isTicketId(id)) return undefined
-  for (const { name, storage } of place.storages) {
+  const found = await askStorages(place.storages, async ({ name, storage }) => {
     const value = parse(await readJson(storage, keyOf(place, id)))
-    if (value !== undefined) return { id, storage: name, value }
-  }
-  return undefined
+    return value === undefined ? undefined : { id, storage: name, value }
+  })
+  return found.find((ticket) => ticket !== undefined)
 }
 
 /** Tickets made at or after `since` in all storages, oldest first, with what became of each. */
@@ -69,26 +70,24 @@ export async function listTickets<T>(
   onOther: (storage: string, name: string) => void = () => undefined,
 ): Promise<readonly (Ticket<T> & { readonly claim?: Claim })[]> {
   const prefix = folderOf(place)
-  const found = await Promise.all(
-    place.storages.map(async ({ name, storage }) => {
-      const keys: string[] = []
-      for await (const { key } of listAll(storage, { prefix, after: `${prefix}${stampOf(since)}` })) keys.push(key)
-      return Promise.all(
-        keys
-          .filter((key) => !key.endsWith('.used.json'))
-          .map(async (key) => {
-            const id = key.slice(prefix.length, -'.json'.length)
-            if (!isTicketId(id)) onOther(name, key.slice(prefix.length))
-            const value = isTicketId(id) ? parse(await readJson(storage, key)) : undefined
-            if (value === undefined) return undefined
-            const claim = keys.includes(usedKeyOf(place, id))
-              ? parseClaim(await readJson(storage, usedKeyOf(place, id)))
-              : undefined
-            return { id, storage: name, value, ...(claim === undefined ? {} : { claim }) }
-          }),
-      )
-    }),
-  )
+  const found = await askStorages(place.storages, async ({ name, storage }) => {
+    const keys: string[] = []
+    for await (const { key } of listAll(storage, { prefix, after: `${prefix}${stampOf(since)}` })) keys.push(key)
+    return Promise.all(
+      keys
+        .filter((key) => !key.endsWith('.used.json'))
+        .map(async (key) => {
+          const id = key.slice(prefix.length, -'.json'.length)
+          if (!isTicketId(id)) onOther(name, key.slice(prefix.length))
+          const value = isTicketId(id) ? parse(await readJson(storage, key)) : undefined
+          if (value === undefined) return undefined
+          const claim = keys.includes(usedKeyOf(place, id))
+            ? parseClaim(await readJson(storage, usedKeyOf(place, id)))
+            : undefined
+          return { id, storage: name, value, ...(claim === undefined ? {} : { claim }) }
+        }),
+    )
+  })
   return found
     .flat()
     .filter((ticket) => ticket !== undefined)

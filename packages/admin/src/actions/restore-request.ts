@@ -81,12 +81,16 @@ export async function listRestoreRequests(
 }
 
 /** The command line has to know whether two people are wanted; where it says otherwise, it is told. Nobody waits for it. */
-function keepRule({ engine, approvals, log }: AdminContext, database: string, withRule: ReadonlySet<string>): void {
+function keepRule(admin: AdminContext, database: string, withRule: ReadonlySet<string>): void {
+  const { engine, approvals, keepingRule, log } = admin
   const isRequired = approvals === 2
-  if (engine.storages.every((name) => withRule.has(name) === isRequired)) return
-  setApprovalRule(engine, database, isRequired).catch((error: unknown) =>
-    log?.warn({ err: error, database }, 'Whether restores need two people could not be written down'),
-  )
+  if (keepingRule.has(database) || engine.storages.every((name) => withRule.has(name) === isRequired)) return
+  keepingRule.add(database)
+  setApprovalRule(engine, database, isRequired)
+    .catch((error: unknown) =>
+      log?.warn({ err: error, database }, 'Whether restores need two people could not be written down'),
+    )
+    .finally(() => keepingRule.delete(database))
 }
 
 /** What nobody was asked for stands among what somebody was. */

@@ -27,8 +27,9 @@ const actionTexts: Readonly<Record<string, string>> = {
 export function auditPage({ base, admin }: Exchange, database: string, report: AuditReport): Html {
   const nowMs = admin.now().getTime()
   const query = admin.engine.databases.length > 1 ? { db: database } : {}
-  const { entries, problems, hasMore } = report
+  const { entries, problems, hasMore, unread } = report
   return html`<h1>Audit log of ${database}</h1>
+${unread.map(({ storage, message }) => notice('warning', html`<p><strong>${storage} could not be read, so what stands there is missing here.</strong> ${message}</p>`))}
 ${
   problems.length > 0
     ? notice(
@@ -36,6 +37,7 @@ ${
         html`<p><strong>The log is not as it was written.</strong></p><ul>${problems.slice(0, 20).map(({ writer, seq, kind }) => html`<li>Entry ${seq} of <code>${writer}</code> was ${kind}.</li>`)}</ul>`,
       )
     : entries.length > 0 &&
+      unread.length === 0 &&
       notice(
         'good',
         html`<p>${hasMore ? 'The newest entries are' : `All ${plural(entries.length, 'entry').replace('entrys', 'entries')} are`} as they were written: each holds the fingerprint of the one before.</p>`,

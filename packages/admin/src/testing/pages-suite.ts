@@ -57,6 +57,10 @@ export function pagesSuite(host: AdminHost): void {
       const { engine } = await openShop({ good: memory(), bad })
       await engine.backup('shop', { to: ['good'] })
       const site = await openSite(host, { backup: engine })
+      for (const path of ['/jobs', '/approvals', '/audit', '/restore?storage=good']) {
+        expect((await site.visit(path)).status, path).toBe(200)
+      }
+      expect((await site.visit('/audit')).text).toContain('bad could not be read')
       const { status, text } = await site.visit('/')
       expect(status).toBe(200)
       expect(text).toContain('needs a look')

@@ -19,6 +19,8 @@ export interface AuditLog {
 export interface AuditReport extends ChainReport {
   /** Older entries are in the storage and not in this report. */
   readonly hasMore: boolean
+  /** Storages that could not be read: what is in them is not in this report. */
+  readonly unread: readonly { readonly storage: string; readonly message: string }[]
 }
 
 export interface AuditLogOptions {
@@ -54,15 +56,26 @@ export function createAuditLog({ storages, now, log }: AuditLogOptions): AuditLo
         return append
       }),
     async read(database) {
-      const listed = await Promise.all(
-        storages.map(async (named) => ({ named, ...(await listAudit(named, database)) })),
+      const unread: { readonly storage: string; readonly message: string }[] = []
+      const asked = await Promise.all(
+        storages.map(async (named) => {
+          try {
+            return { named, ...(await listAudit(named, database)) }
+          } catch (error) {
+            if (!isBackupError(error)) throw error
+            unread.push({ storage: named.name, message: error.message })
+            return undefined
+          }
+        }),
       )
+      const listed = asked.filter((each) => each !== undefined)
       const notes = listed.flatMap((each) => each.otherKeys)
       const reports = await Promise.all(listed.map(({ named, entries }) => readFrom(named, database, entries, notes)))
       return {
         entries: reports.flatMap(({ entries }) => entries).sort((a, b) => (a.at < b.at ? 1 : -1)),
         problems: reports.flatMap(({ problems }) => problems),
         hasMore: reports.some(({ hasMore }) => hasMore),
+        unread,
       }
     },
   }
@@ -126,7 +139,7 @@ export function createAuditLog({ storages, now, log }: AuditLogOptions): AuditLo
     database: string,
     keys: readonly ListedEntry[],
     notes: readonly string[],
-  ): Promise<AuditReport> {
+  ): Promise<Omit<AuditReport, 'unread'>> {
     // Newest writers last: their names begin with the time. Whole chains, so that each link can be checked.
     const shown = keys.slice(-MAX_READ)
     const stored = await Promise.all(shown.map((each) => readCached(storage, name, each)))
