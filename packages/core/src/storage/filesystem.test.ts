@@ -59,6 +59,13 @@ describe('filesystem', () => {
     expect(statSync(join(dir, 'app')).mode & 0o777).toBe(0o750)
   })
 
+  it.each(['file', 'file/below'])('a folder whose place is taken (%s) is missing, not empty', async (name) => {
+    writeFileSync(join(dir, 'file'), '')
+    const storage = filesystem({ dir: join(dir, name) })
+    const calls = [() => storage.put('a', text('x')), () => storage.get('a'), () => storage.list()]
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'STORAGE_MISSING' })
+  })
+
   it('says STORAGE_MISSING instead of making the folder when it must exist', async () => {
     const storage = filesystem({ dir: join(dir, 'mount'), mustExist: true })
     const calls = [

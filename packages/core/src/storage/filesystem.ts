@@ -71,20 +71,30 @@ export function filesystem(options: FilesystemOptions): Storage {
   async function call<T>(doing: string, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
     throwIfAborted(signal)
     try {
-      if (mustExist) await assertDir()
+      await assertDir()
       return await run()
     } catch (error) {
       throw signal?.aborted ? abortedError(signal) : filesystemError(error, doing, dir)
     }
   }
 
+  /** A folder that is not there yet is empty. A file in its place is a mistake, and must not look like "no backups". */
   async function assertDir(): Promise<void> {
+    let inTheWay = false
     try {
       if ((await stat(dir)).isDirectory()) return
+      inTheWay = true
     } catch (error) {
       if (!isMissing(error)) throw error
+      inTheWay = errnoOf(error) === 'ENOTDIR'
     }
-    throw new BackupError('STORAGE_MISSING', `There is no folder ${dir}.`, { hint: 'Is the volume mounted?' })
+    if (inTheWay) {
+      throw new BackupError('STORAGE_MISSING', `${dir} is no folder: it, or one above it, is a file.`, {
+        hint: 'Name a folder.',
+      })
+    }
+    if (mustExist)
+      throw new BackupError('STORAGE_MISSING', `There is no folder ${dir}.`, { hint: 'Is the volume mounted?' })
   }
 
   /** Before the first write: our folders, and files of writers that died more than a day ago. */
