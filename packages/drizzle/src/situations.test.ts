@@ -98,6 +98,17 @@ test.each(drivers.filter(({ name }) => name.startsWith('better-sqlite3')))(
   },
 )
 
+test('a database that is made by its first migrations is backed up with their name', async () => {
+  const project = makeProject('journal')
+  project.add('init', 'CREATE TABLE `users` (`id` integer PRIMARY KEY);')
+  const tag = project.add('plan', 'ALTER TABLE `users` ADD `plan` text;')
+  const { db } = connect(project.path)
+  const backup = await engine({ app: project.path })
+  const result = await migrateWithBackup(migrate, db, { migrationsFolder: project.folder }, { backup })
+  expect(result).toMatchObject({ outcome: 'nothing-to-lose', applied: ['0000_init', tag] })
+  expect((await backup.backup('app')).manifest?.source.migration).toBe(tag)
+})
+
 test('a table of another name is looked at, and is none of the rows that may be lost', async () => {
   const { project, backup } = await setUp()
   const { db, client } = connect(project.path)

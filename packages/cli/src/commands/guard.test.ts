@@ -201,6 +201,7 @@ describe('a guard that ends in the middle', () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
     const early = await runCli(folder.path, ['guard', '--wait', '0s', ...run(add)])
+    expect((await runCli(folder.path, ['doctor'])).stdout).toMatch(/✔ The migration of app .* is running\./)
     expect(early).toMatchObject({ exitCode: 4, stderr: expect.stringMatching(/its command still runs: process \d+/) })
     writeFileSync(join(folder.path, 'go'), '')
     const next = await runCli(folder.path, ['guard', ...run(add)])

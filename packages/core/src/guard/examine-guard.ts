@@ -10,6 +10,7 @@ import { decideInterrupted } from './decide-interrupted.ts'
 import { type GuardIntent, readIntent } from './intent.ts'
 import { isBroken } from './judge-migration.ts'
 import { describeIntent } from './recover-guard.ts'
+import { commandEnded } from './running-command.ts'
 import { surveyNow } from './take-image.ts'
 
 /** What a guard that was killed has left: where it stands, and what the next guarded start will do. Changes nothing. */
@@ -41,6 +42,7 @@ async function examineIntent(
   try {
     const lock = await lockFolder(dir, { waitMs: 0, signal, busy: 'It runs.' })
     try {
+      await commandEnded(dir, { waitMs: 0, signal, database: database.name })
       const then = await nextStart(context, database, dir, intent, signal)
       return {
         level: 'warning',

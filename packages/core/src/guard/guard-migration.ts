@@ -93,7 +93,9 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
   if (isNothing(asked)) return unguarded('nothing-pending', database.name, await migrate(HERE), began, warnings)
   const { state } = await context.capture.inspect({ path: database.path }, { signal })
   if (state !== 'database') {
-    return unguarded('nothing-to-lose', database.name, await migrate(HERE), began, warnings, asked?.names)
+    const pending = asked ?? (await options.plan?.({ migrations: {}, foreignKeys: [] }))
+    await keepTags(guarded, pending)
+    return unguarded('nothing-to-lose', database.name, await migrate(HERE), began, warnings, pending?.names)
   }
 
   const image = await takeImage(context, database, dir, signal)
@@ -106,8 +108,7 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
     const planned = await options.plan?.(before)
     guarded.warn(planned?.warnings ?? [])
     const pending = asked ?? planned
-    // Before the backup, whose manifest names the newest migration.
-    if (pending?.tags !== undefined) await writeMigrationTags(guarded.spoolDir, pending.tags)
+    await keepTags(guarded, pending)
     const backup = await backUpBefore(
       context,
       database,
@@ -125,6 +126,11 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
   } finally {
     if ((await readIntent(dir)) === undefined) await removeImage(image)
   }
+}
+
+/** Before a backup, whose manifest names the newest migration. */
+async function keepTags<T>({ spoolDir }: Guarded<T>, pending: PendingMigrations | undefined): Promise<void> {
+  if (pending?.tags !== undefined) await writeMigrationTags(spoolDir, pending.tags)
 }
 
 function isNothing(pending: PendingMigrations | undefined): boolean {
