@@ -38,6 +38,11 @@ export function showEvents(engine: SqliteBackup, terminal: Terminal): void {
       `${storage}: two writers of ${database} went on from one backup; the newest of each: ${tips.join(', ')}.`,
     ),
   )
+  engine.on('restore.brokeGlass', ({ database, actor }) =>
+    terminal.warn(
+      `${actor} restores ${database} without a second person. It is written down and on the admin page for two days.`,
+    ),
+  )
   engine.on('restore.fellBack', ({ id, error }) =>
     terminal.warn(`${id} is damaged (${error.message}); an older backup was restored instead.`),
   )

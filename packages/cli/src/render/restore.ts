@@ -33,7 +33,10 @@ export function renderPlan(plan: RestorePlan, nowMs: number, columns: number, st
         ['target', plan.target],
         ['how', plannedTexts[plan.how]],
         ['size', sizesOf(plan)],
-        ['pause', plan.pauseMs === undefined ? undefined : `writers wait about ${formatDuration(plan.pauseMs)}`],
+        [
+          'pause',
+          plan.pauseMs === undefined ? undefined : `writers wait for about ${Math.ceil(plan.pauseMs / 1000)} s`,
+        ],
         ['disk', `needs ${formatBytes(plan.needsBytes)} of ${formatBytes(plan.freeBytes)} free`],
       ],
       style,
