@@ -1,5 +1,5 @@
 // The capture process: the only one that opens a live database. Started by client.ts.
-import { poolGivesWay } from '../rpc/give-way.ts'
+import { giveWay } from '../rpc/give-way.ts'
 import { type HandlerContext, type Handlers, serve } from '../rpc/serve.ts'
 import { type FolderLock, lockFolder } from '../spool/lock-folder.ts'
 import { captureBackup } from './backup.ts'
@@ -51,7 +51,7 @@ const handlers: Handlers<CaptureMethods> = {
   }),
 }
 
-void poolGivesWay()
+void giveWay('pool')
 
 serve<CaptureMethods>(handlers, {
   async onLeave() {

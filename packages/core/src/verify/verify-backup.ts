@@ -71,7 +71,11 @@ async function checkStored({ storage, manifest, signal }: VerifyBackup): Promise
 async function checkBytes(options: VerifyBackup): Promise<void> {
   const { manifest, work, signal, onProgress } = options
   await bodyOf(options, (body) =>
-    work.hash(body, { expect: manifest.stored }, { signal, onEvent: ({ storedBytes }) => onProgress?.(storedBytes) }),
+    work.hash(
+      body,
+      { expect: manifest.stored },
+      { signal, givesWay: true, onEvent: ({ storedBytes }) => onProgress?.(storedBytes) },
+    ),
   )
 }
 
@@ -93,9 +97,9 @@ async function prove(options: VerifyBackup): Promise<Findings> {
       },
     }
     await bodyOf(options, (body) =>
-      work.decode(body, params, { signal, onEvent: ({ plainBytes }) => onProgress?.(plainBytes) }),
+      work.decode(body, params, { signal, givesWay: true, onEvent: ({ plainBytes }) => onProgress?.(plainBytes) }),
     )
-    const report = await work.check({ file, depth: 'full', rowCounts: true }, { signal })
+    const report = await work.check({ file, depth: 'full', rowCounts: true }, { signal, givesWay: true })
     return {
       // What only the app's own functions could check is no fault of the backup.
       outcome: report.outcome === 'damaged' ? 'failed' : 'ok',

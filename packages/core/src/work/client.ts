@@ -7,7 +7,10 @@ import { disposeChunk } from '../storage/spent-chunk.ts'
 import type { BodySource } from '../storage/storage.ts'
 import type { WorkMethods } from './protocol.ts'
 
-type Control<M extends keyof WorkMethods> = CallControl<EventOf<WorkMethods, M>>
+interface Control<M extends keyof WorkMethods> extends CallControl<EventOf<WorkMethods, M>> {
+  /** Work behind the app: for what nobody waits for. @default false */
+  readonly givesWay?: boolean
+}
 /** Where a body comes from, and how much memory there is, is the client's business. */
 type Params<M extends keyof WorkMethods> = Omit<WorkMethods[M]['params'], 'body' | 'cacheBytes'>
 type Result<M extends keyof WorkMethods> = WorkMethods[M]['result']
@@ -101,6 +104,7 @@ export function createWorkClient({ profile = 'default', entry }: WorkClientOptio
     const onAbort = (): void => void child.close(0)
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
+      if (control.givesWay) await child.call('giveWay', undefined)
       const call = child.call(method, params, control.onEvent === undefined ? {} : { onEvent: control.onEvent })
       const result = input === undefined ? await call : await pumpUntil(call, input, child)
       keepIdle(child)

@@ -12,9 +12,8 @@ import { surveyImage } from './survey-image.ts'
 
 const PROGRESS_BYTES = 16 * 1024 * 1024
 
-giveWay()
-
 serve<WorkMethods>({
+  giveWay: () => giveWay('all'),
   decode: ({ body, file, options, reserveBytes }, { signal, emit, input }) =>
     decodeToFile(body === undefined ? input() : readBodyFile(body), file, {
       decode: options,

@@ -2,6 +2,8 @@ import type { DecodeOptions, DecodeResult, Digest, EncodeOptions, EncodeResult }
 
 /** What the engine may ask of the work process. It never opens a live database. */
 export type WorkMethods = {
+  /** From now on this process works behind the app. */
+  giveWay: { params: undefined; result: undefined }
   /**
    * Reads a body from `body`, else from the input pipe, and writes the database image to `file`, not yet fsynced. Any
    * broken promise throws and removes the file.
