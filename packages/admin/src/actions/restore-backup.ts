@@ -142,9 +142,14 @@ function requireSameBytes({ manifest }: RestorePlan, sha256: string | undefined)
   })
 }
 
-function startRestore({ admin, access }: Exchange, database: string, plan: RestorePlan, to: RestoreTo): Promise<Job> {
+async function startRestore(
+  { admin, access }: Exchange,
+  database: string,
+  plan: RestorePlan,
+  to: RestoreTo,
+): Promise<Job> {
   const actor = access.actor.id
-  return admin.jobs.start({
+  const starting = admin.jobs.start({
     kind: 'restore',
     database,
     backup: plan.id,
@@ -183,4 +188,11 @@ function startRestore({ admin, access }: Exchange, database: string, plan: Resto
       }
     },
   })
+  try {
+    return await starting
+  } catch (error) {
+    // Another one began between the look and the start: what was written down did not happen.
+    await admin.audit.append(database, { actor, action: 'restore.failed', backup: plan.id, detail: { why: 'busy' } })
+    throw error
+  }
 }

@@ -93,6 +93,24 @@ export function actionsSuite(host: AdminHost): void {
       expect(audit.entries[1]).toMatchObject({ actor: 'ann', backup: id, detail: { reason: 'bad import' } })
     })
 
+    test('of two restores sent at once, one is done; the log says what became of the other', async () => {
+      const { engine, addOrders, countOrders } = await openShop()
+      addOrders(2)
+      const { id } = await engine.backup('shop')
+      addOrders(1)
+      const site = await openSite(host, { backup: engine })
+      const send = () => site.visit(`/api/backups/${id}/restore`, { json: { confirm: 'shop' } })
+      const answers = await Promise.all([send(), send(), send()])
+      expect(answers.map(({ status }) => status).sort()).toEqual([202, 409, 409])
+      const won = answers.find(({ status }) => status === 202)
+      await site.ended(won?.json<{ job: Job }>().job.id ?? '')
+      expect(countOrders()).toBe(2)
+      const { entries } = (await site.visit('/api/audit')).json<AuditReport>()
+      const count = (action: string): number => entries.filter((entry) => entry.action === action).length
+      expect(count('restore.started') - count('restore.failed')).toBe(1)
+      expect(count('restore.succeeded')).toBe(1)
+    })
+
     test('restores to a file beside the database, and nobody chooses its path', async () => {
       const { engine, addOrders, dir } = await openShop()
       addOrders(5)
