@@ -161,7 +161,8 @@ const nodeFlags = {
 } as const
 
 const environment = {
-  default: { MALLOC_ARENA_MAX: '2' },
+  // Frames come and go: see the work process.
+  default: { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '33554432', MALLOC_TRIM_THRESHOLD_: '33554432' },
   small: { MALLOC_ARENA_MAX: '1' },
 } as const
 
