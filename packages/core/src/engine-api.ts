@@ -235,6 +235,8 @@ export interface RestorePlan {
   readonly pauseMs?: number
   /** Sentences a person should read before saying yes. */
   readonly notes: readonly string[]
+  /** Those of the notes that say why another backup may have been meant; a restore by this plan's id does not repeat them. */
+  readonly warnings?: readonly string[]
   /** Why `restore` would throw this instead. */
   readonly refusal?: SerializedError
 }

@@ -82,7 +82,8 @@ async function restore(reference: string | undefined, flags: RestoreFlags, conte
   const { engine } = await unlock(opened, plan.manifest, engineFlags satisfies EngineFlags, context)
   await askForPermission(plan, flags, context)
   // The id, not the reference: what was shown is what is restored, even if `latest` has moved on.
-  const result = await engine.restore(plan.id, { ...options, ...glass })
+  const restored = await engine.restore(plan.id, { ...options, ...glass })
+  const result = { ...restored, warnings: [...(plan.warnings ?? []), ...restored.warnings] }
   return {
     exitCode: exitCodes.ok,
     json: { restored: result },

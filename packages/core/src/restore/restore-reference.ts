@@ -30,7 +30,9 @@ export async function planRestoreOf(
   signal: AbortSignal,
 ): Promise<RestorePlan> {
   const found = await findBackup(context, reference, options, signal)
-  return planRestore(await gatherFacts(await requestOf(context, found, options, signal)), context.now())
+  const plan = planRestore(await gatherFacts(await requestOf(context, found, options, signal)), context.now())
+  const { warnings } = found
+  return warnings.length === 0 ? plan : { ...plan, notes: [...warnings, ...plan.notes], warnings }
 }
 
 /** Restores what a reference means, with its events; what it replaced becomes a backup of tier `pre-restore`. */
@@ -41,7 +43,11 @@ export async function restoreReference(
   signal: AbortSignal,
 ): Promise<RestoreResult> {
   const found = await findBackup(context, reference, options, signal)
-  const restore = (): Promise<RestoreResult> => restoreFound(context, found, options, signal)
+  for (const warning of found.warnings) context.config.log?.warn({ database: found.value.manifest.database }, warning)
+  const restore = async (): Promise<RestoreResult> => {
+    const result = await restoreFound(context, found, options, signal)
+    return { ...result, warnings: [...found.warnings, ...result.warnings] }
+  }
   return context.inUse.during(found.value.manifest.id, () =>
     options.breakGlass === undefined ? restore() : breakGlass(context, found.value, options, restore),
   )
