@@ -325,6 +325,8 @@ export interface VerifyResult {
   readonly id: string
   readonly storage: string
   readonly record: VerifyRecord
+  /** That the record could not be kept beside the backup. Absent when there is nothing to say. */
+  readonly warnings?: readonly string[]
 }
 
 export interface PruneOptions {

@@ -31,7 +31,7 @@ export async function findBackup(
   const ask = (storage: Storage): Promise<FoundBackup> => resolveBackup(storage, name, reference, { signal })
   const asked = from === undefined && context.storages.length > 1 ? context.storages : []
   const answers = await Promise.allSettled(asked.map(async (each) => ({ ...each, value: await ask(each.storage) })))
-  signal.throwIfAborted()
+  throwIfAborted(signal)
   const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const [newest] = found.sort((a, b) => b.value.entry.created.getTime() - a.value.entry.created.getTime())
   // With one storage, or none that has it: its own words.

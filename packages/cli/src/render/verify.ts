@@ -3,11 +3,12 @@ import { formatDuration } from './ages.ts'
 import { type Style, symbols } from './style.ts'
 
 /** One line for one verification, and what SQLite said under it. */
-export function renderVerified({ id, storage, record }: VerifyResult, style: Style): readonly string[] {
+export function renderVerified({ id, storage, record, warnings = [] }: VerifyResult, style: Style): readonly string[] {
   const symbol = record.outcome === 'ok' ? style.good(symbols.good) : style.bad(symbols.bad)
   return [
     `${symbol} ${style.accent(id)}  ${storage}  ${describeRecord(record)}`,
     ...(record.messages ?? []).slice(0, 10).map((message) => `    ${message}`),
+    ...warnings.map((warning) => `  ${style.warn(symbols.warning)} ${warning}`),
   ]
 }
 

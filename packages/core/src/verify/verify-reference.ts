@@ -1,4 +1,5 @@
 import type { Answer } from '../catalog/first-answering.ts'
+import type { BackupEntry } from '../catalog/keys.ts'
 import { listBackups } from '../catalog/list-backups.ts'
 import { readManifest } from '../catalog/read-manifest.ts'
 import { putVerifyRecord } from '../catalog/records.ts'
@@ -6,11 +7,12 @@ import type { FoundBackup } from '../catalog/resolve-backup.ts'
 import { revealKeys } from '../config/reveal.ts'
 import { type EngineContext, reserveBytesOf, runOf } from '../context.ts'
 import type { VerifyOptions, VerifyResult } from '../engine-api.ts'
-import { BackupError, serializeError } from '../errors.ts'
+import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
 import { databaseNameOf, findBackup } from '../find-backup.ts'
 import { throttled } from '../progress.ts'
 import { openSpool, temporarySpoolDir } from '../spool/spool.ts'
-import type { CheckLevel } from './record.ts'
+import { throwIfAborted } from '../storage/abort.ts'
+import type { CheckLevel, VerifyRecord } from './record.ts'
 import { verifyBackup } from './verify-backup.ts'
 
 /** Verifies one backup and keeps what was found beside its manifest. */
@@ -42,13 +44,33 @@ export async function verifyAll(
   const results: VerifyResult[] = []
   for (const { name, storage } of storages) {
     for await (const entry of listBackups(storage, { database, signal })) {
-      const manifest = await readManifest(storage, entry, { signal })
-      results.push(
-        await verifyFound(context, { name, storage, value: { entry, manifest } }, options.level ?? 'checked', signal),
-      )
+      const result = await verifyEntry(context, { name, storage, value: entry }, options.level ?? 'checked', signal)
+      if (result !== undefined) results.push(result)
     }
   }
   return results
+}
+
+/** A damaged manifest is a failure like any other. Returns undefined when the backup was pruned since it was listed. */
+async function verifyEntry(
+  context: EngineContext,
+  { name, storage, value: entry }: Answer<BackupEntry>,
+  level: CheckLevel,
+  signal: AbortSignal,
+): Promise<VerifyResult | undefined> {
+  const from = { name, storage }
+  try {
+    const manifest = await readManifest(storage, entry, { signal })
+    return await verifyFound(context, { ...from, value: { entry, manifest } }, level, signal)
+  } catch (error) {
+    // What verifying finds is a result: only the manifest throws these.
+    if (isBackupError(error, 'OBJECT_MISSING')) return undefined
+    if (!isBackupError(error, 'MANIFEST_INVALID')) throw error
+    const { code, message } = error
+    const at = context.now().toISOString()
+    const record = { level, outcome: 'failed', at, durationMs: 0, error: { code, message } } as const
+    return conclude(context, { ...from, value: entry }, record, runOf(context, entry.database)(), signal)
+  }
 }
 
 /** Verifies a backup that was found. A failure is a result, and an event. */
@@ -83,15 +105,35 @@ export async function verifyFound(
       onProgress: (doneBytes) => report('', { doneBytes, totalBytes }),
     }),
   )
-  await putVerifyRecord(storage, entry, record, { signal })
-  if (record.outcome === 'ok') bus.emit('verify.succeeded', { ...event(), id, storage: name, level })
+  return conclude(context, { name, storage, value: entry }, record, event(), signal)
+}
+
+/** Tells what was found, then keeps it. A key that may only read must not cost the finding. */
+async function conclude(
+  { bus, config }: EngineContext,
+  { name, storage, value: entry }: Answer<BackupEntry>,
+  record: VerifyRecord,
+  event: ReturnType<ReturnType<typeof runOf>>,
+  signal: AbortSignal,
+): Promise<VerifyResult> {
+  const { id } = entry
+  const { level } = record
+  if (record.outcome === 'ok') bus.emit('verify.succeeded', { ...event, id, storage: name, level })
   else {
     const error = serializeError(
       new BackupError('VERIFY_FAILED', record.error?.message ?? record.messages?.[0] ?? 'It failed.'),
     )
-    bus.emit('verify.failed', { ...event(), id, storage: name, level, error })
+    bus.emit('verify.failed', { ...event, id, storage: name, level, error })
   }
-  return { id, storage: name, record }
+  try {
+    await putVerifyRecord(storage, entry, record, { signal })
+    return { id, storage: name, record }
+  } catch (error) {
+    throwIfAborted(signal)
+    const warning = `What was found could not be kept in ${name}: ${messageOf(error)}`
+    config.log?.warn({ database: entry.database, storage: name, backup: id }, warning)
+    return { id, storage: name, record, warnings: [warning] }
+  }
 }
 
 /** A database of this machine is proven on its own volume; one that is only in the storage, under the temporary folder. */
