@@ -4,6 +4,7 @@ import { type FoundBackup, resolveBackup } from './catalog/resolve-backup.ts'
 import { databaseOf, type EngineContext } from './context.ts'
 import type { FromOptions } from './engine-api.ts'
 import { isBackupError, messageOf } from './errors.ts'
+import { throwIfAborted } from './storage/abort.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** The database a call is about. With a name it need not be configured: a storage may hold more than this machine has. */
