@@ -45,12 +45,17 @@ function make(file: string, label: string): BetterSqlite.Database {
   return app
 }
 
-async function store(label: string, created: string, storages: readonly Storage[] = [storage]): Promise<Manifest> {
+async function store(
+  label: string,
+  created: string,
+  storages: readonly Storage[] = [storage],
+  lineage: Partial<Manifest['lineage']> = {},
+): Promise<Manifest> {
   const image = join(dir, 'image.db')
   const app = make(image, label)
   app.pragma('wal_checkpoint(TRUNCATE)')
   app.close()
-  const manifest = await storeBackupOf(image, storages, { created: new Date(created) })
+  const manifest = await storeBackupOf(image, storages, { created: new Date(created), lineage })
   rmSync(image)
   return manifest
 }
@@ -252,6 +257,26 @@ describe.each(['missing', 'empty'])('with a database that is %s', (state) => {
       expect(result).toMatchObject({ outcome: 'restored', warnings: [expect.stringContaining('down did not answer')] })
     },
   )
+
+  it('refuses to start with the database of another environment, and names the way to accept it', async () => {
+    const { id } = await store('of production', '2026-11-20T03:00:00Z', [storage], { environment: 'production' })
+    await expect(restoreIfMissing(options({ environment: 'staging' }))).rejects.toMatchObject({
+      code: 'ENVIRONMENT_MISMATCH',
+      hint: expect.stringContaining(`sqlite-backup restore ${id} --accept-other-environment`),
+    })
+    expect(existsSync(target) ? statSync(target).size : 0).toBe(0)
+  })
+
+  it.each([
+    ['the same is stated', { environment: 'production' }, 'production'],
+    ['the backup states none', {}, 'staging'],
+    ['this engine states none', { environment: 'production' }, undefined],
+  ])('restores when of environments %s', async (_case, lineage, environment) => {
+    await store('backed up', '2026-11-20T03:00:00Z', [storage], lineage)
+    const result = await restoreIfMissing(options({ environment }))
+    expect(result).toMatchObject({ outcome: 'restored', warnings: [] })
+    expect(label()).toBe('backed up')
+  })
 
   it('starts without a storage, and says so', async () => {
     const result = await restoreIfMissing(options({ storages: [] }))

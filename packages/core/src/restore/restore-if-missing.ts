@@ -4,6 +4,7 @@ import type { NamedStorage } from '../catalog/first-answering.ts'
 import type { BackupEntry } from '../catalog/keys.ts'
 import { listDatabases } from '../catalog/list-databases.ts'
 import { listStates } from '../catalog/list-states.ts'
+import type { Manifest } from '../catalog/manifest.ts'
 import { readManifest } from '../catalog/read-manifest.ts'
 import { BackupError, type ErrorCode, isBackupError, messageOf } from '../errors.ts'
 import { makeDirDurably } from '../spool/durable.ts'
@@ -45,7 +46,8 @@ const MAX_TRIED = 10
  * What a start does before the app opens its database: nothing when it is there, else the newest backup that passes.
  * Of several processes one restores and the others wait and find it present.
  * @throws BackupError when the database is missing and it is not certain that there is no backup: what the storage
- * throws; `BACKUP_NOT_FOUND` with `onMissingBackup: 'fail'`; `RESTORE_DAMAGED` when none of the newest passes; `LOCKED`
+ * throws; `BACKUP_NOT_FOUND` with `onMissingBackup: 'fail'`; `RESTORE_DAMAGED` when none of the newest passes; `LOCKED`;
+ * `ENVIRONMENT_MISMATCH` when the newest is of another environment
  */
 export async function restoreIfMissing(options: RestoreIfMissing): Promise<IfMissingResult> {
   const { target, spare = [], now = () => new Date() } = options
@@ -163,6 +165,7 @@ async function newestOf(from: NamedStorage, database: string, options: CallOptio
 async function restoreCandidate(options: RestoreIfMissing, { from, entry }: Candidate): Promise<RestoredDatabase> {
   const { signal } = options
   const manifest = await readManifest(from.storage, entry, { signal })
+  requireEnvironment(manifest, from.name, options.environment)
   const restored = await restoreDatabase({ ...options, from, manifest, mode: 'in-place', mustBeMissing: true })
   if (restored.how !== 'linked') return restored
   try {
@@ -173,6 +176,19 @@ async function restoreCandidate(options: RestoreIfMissing, { from, entry }: Cand
     // The database is back all the same.
     return { ...restored, warnings: [...restored.warnings, `It could not be looked at again: ${messageOf(error)}`] }
   }
+}
+
+/** Nobody is there to be asked, and every backup after it would be refused. @throws BackupError `ENVIRONMENT_MISMATCH` */
+function requireEnvironment({ id, lineage }: Manifest, storage: string, own: string | undefined): void {
+  const theirs = lineage.environment
+  if (theirs === undefined || own === undefined || theirs === own) return
+  throw new BackupError(
+    'ENVIRONMENT_MISMATCH',
+    `The database is missing, and the newest backup of it, ${id} in ${storage}, is of the environment "${theirs}"; this is "${own}".`,
+    {
+      hint: `Give each environment a prefix or bucket of its own. To start with that state all the same, restore it once by hand: \`sqlite-backup restore ${id} --accept-other-environment\`.`,
+    },
+  )
 }
 
 /** The backup itself is at fault, so an older one may do. Not so a lost key or a full disk. */

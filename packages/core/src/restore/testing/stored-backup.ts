@@ -15,6 +15,7 @@ export interface StoredBackupOptions {
   readonly created?: Date
   readonly compression?: Compression
   readonly encryption?: Encryption
+  readonly lineage?: Partial<Manifest['lineage']>
 }
 
 /** For tests: packs a database image that is not live and stores it as a backup, as the backup verb would. */
@@ -47,7 +48,7 @@ export async function storeBackupOf(
       created: created.toISOString(),
       tier: 'manual',
       trigger: 'manual',
-      lineage: { writer: 'test' },
+      lineage: { writer: 'test', ...options.lineage },
       source: sourceOf(image),
       body: bodyKey({ database, tier: 'manual', created, id, compression, encrypted: encryption !== undefined }),
       ...digests,
