@@ -45,6 +45,23 @@ export async function restoreOnce(
   }
 }
 
+/** @throws BackupError what a storage says that cannot be asked */
+export async function isRestoredOnce(
+  context: EngineContext,
+  database: ResolvedDatabase,
+  reference: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const marker = join(await openSpool(database), FILE)
+  if ((await readIfThere(marker)) === reference) return true
+  return isRecorded(context, recordKey(database.name, reference), signal)
+}
+
+/** The reference was that of another database: a backup that gets this name later is not meant. */
+export async function settleOnce(database: ResolvedDatabase, reference: string): Promise<void> {
+  await writeDurably(join(await openSpool(database), FILE), reference)
+}
+
 /** `<db>/audit/restored-once/<hash>.json` */
 function recordKey(database: string, reference: string): string {
   const hash = createHash('sha256').update(reference).digest('hex').slice(0, 16)

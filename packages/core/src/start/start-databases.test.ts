@@ -11,7 +11,7 @@ import type { RestoreIfMissingOptions } from '../engine-api.ts'
 import type { EventName, Logger } from '../events.ts'
 import { faulty } from '../storage/faulty.ts'
 import { memory } from '../storage/memory.ts'
-import type { Storage } from '../storage/storage.ts'
+import { listAll, type Storage } from '../storage/storage.ts'
 
 let root: string
 let storage: Storage
@@ -214,6 +214,73 @@ describe('SQLITE_BACKUP_RESTORE', () => {
     const environment = { SQLITE_BACKUP_RESTORE: 'no-such-name' }
     await expect(here.live(nothing, { environment })).rejects.toMatchObject({ code: 'BACKUP_NOT_FOUND' })
   })
+})
+
+describe('SQLITE_BACKUP_RESTORE with several databases', () => {
+  async function two() {
+    const here = machine('here')
+    const jobs = join(here.path, '../jobs.db')
+    const config: Config = { databases: { app: here.path, jobs } }
+    await here.live(
+      () => {
+        here.write('one')
+        new BetterSqlite(jobs).exec('CREATE TABLE t (label TEXT)').close()
+      },
+      { config },
+    )
+    const [first] = await idsOf('app')
+    await here.live(() => here.write('two'), { config })
+    return { here, config, first: first ?? '' }
+  }
+  async function idsOf(database: string): Promise<readonly string[]> {
+    const ids: string[] = []
+    for await (const { id } of listBackups(storage, { database })) ids.unshift(id)
+    return ids
+  }
+
+  test('restores the one that the backup is of, and every later start goes on', async () => {
+    const { here, config, first } = await two()
+    const environment = { SQLITE_BACKUP_RESTORE: first }
+    const { result, said } = await here.live(() => here.write('three'), { config, environment })
+    expect(result?.outcome).toBe('restored')
+    expect(said).toContain('is of another database: jobs stays.')
+    expect(here.rows()).toEqual(['one', 'three'])
+    // Both know on their own disk that it is done: a storage that is down does not keep them from starting.
+    storage = faulty(storage, [{ on: 'head', times: 99, code: 'STORAGE_DENIED' }])
+    const { result: again } = await here.live(nothing, { config, environment })
+    expect(again?.outcome).toBe('present')
+    expect(here.rows()).toEqual(['one', 'three'])
+  })
+
+  test('also on a disk that forgets', async () => {
+    const { here, config, first } = await two()
+    const environment = { SQLITE_BACKUP_RESTORE: first }
+    here.loseDisk()
+    await here.live(() => here.write('three'), { config, environment })
+    here.loseDisk()
+    await here.live(nothing, { config, environment })
+    expect(here.rows()).toEqual(['one', 'three'])
+  })
+
+  test('refuses what none of them has, and a time at which one was not there, before any is touched', async () => {
+    const { here, config } = await two()
+    const refused = { code: 'BACKUP_NOT_FOUND' }
+    for (const reference of ['no-such-name', '2001-01-01T00:00:00Z']) {
+      const environment = { SQLITE_BACKUP_RESTORE: reference }
+      await expect(here.live(nothing, { config, environment })).rejects.toMatchObject(refused)
+    }
+    await storage.delete(await keysOf('jobs/'))
+    await expect(
+      here.live(nothing, { config, environment: { SQLITE_BACKUP_RESTORE: 'latest' } }),
+    ).rejects.toMatchObject(refused)
+    expect(here.rows()).toEqual(['one', 'two'])
+  })
+
+  async function keysOf(prefix: string): Promise<readonly string[]> {
+    const keys: string[] = []
+    for await (const { key } of listAll(storage, { prefix })) keys.push(key)
+    return keys
+  }
 })
 
 test('restore: false looks at nothing, and SQLITE_BACKUP=off touches nothing', async () => {

@@ -11,8 +11,9 @@ import { restoreReference } from '../restore/restore-reference.ts'
 import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
 import { inWords } from './look-around.ts'
+import { planRestoreOnce } from './plan-restore-once.ts'
 import { readStanding } from './read-standing.ts'
-import { restoreOnce } from './restore-once.ts'
+import { restoreOnce, settleOnce } from './restore-once.ts'
 
 /** What a start does for each configured database, one after the other. The log says all of it. */
 export async function startDatabases(
@@ -24,15 +25,25 @@ export async function startDatabases(
   const databases = options.database === undefined ? config.databases : [databaseOf(context, options.database)]
   for (const warning of config.warnings) config.log?.warn({}, warning)
   const results: RestoreIfMissingResult[] = []
+  const once = config.enabled && context.storages.length > 0 ? config.restoreOnce : undefined
+  const notMeant = once === undefined ? new Set<string>() : await planRestoreOnce(context, once, signal)
   for (const database of databases) {
-    const result = config.enabled ? await startOne(context, database, options, signal) : off(database.name)
+    const mine = notMeant.has(database.name) ? undefined : once
+    const result = config.enabled ? await startOne(context, database, mine, options, signal) : off(database.name)
     const fields = { database: database.name, outcome: result.outcome }
     if (result.restored !== undefined) {
       const { id, storage, durationMs } = result.restored
       config.log?.info(fields, `${database.name} was restored from ${id} in ${storage} (${Math.round(durationMs)} ms).`)
     }
     for (const warning of result.warnings) config.log?.warn(fields, warning)
+    if (once !== undefined && mine === undefined) {
+      config.log?.info(fields, `SQLITE_BACKUP_RESTORE=${once} is of another database: ${database.name} stays.`)
+    }
     results.push(result)
+  }
+  // Not before all that are meant are done: until then one must still be found.
+  if (once !== undefined && options.database === undefined) {
+    for (const database of databases) if (notMeant.has(database.name)) await settleOnce(database, once)
   }
   return results
 }
@@ -40,16 +51,16 @@ export async function startDatabases(
 async function startOne(
   context: EngineContext,
   database: ResolvedDatabase,
+  once: string | undefined,
   options: RestoreIfMissingOptions,
   signal: AbortSignal,
 ): Promise<RestoreIfMissingResult> {
-  const { config, storages } = context
+  const { config } = context
   const { name, path } = database
   const { restore = config.restore, onMissingBackup = config.onMissingBackup } = options
   const spoolDir = await openSpool(database)
   const notes = await notesOn(context, name, spoolDir)
-  const once = config.restoreOnce
-  if (once !== undefined && storages.length > 0) {
+  if (once !== undefined) {
     const restored = await restoreOnce(context, database, once, signal)
     if (restored !== undefined) {
       const warnings = [
