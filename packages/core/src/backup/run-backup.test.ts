@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -9,9 +9,10 @@ import { listBackups } from '../catalog/list-backups.ts'
 import { resolveBackup } from '../catalog/resolve-backup.ts'
 import { profiles } from '../config/profile.ts'
 import { makeDirDurably } from '../spool/durable.ts'
+import { openSpool } from '../spool/spool.ts'
 import { faulty } from '../storage/faulty.ts'
 import { memory } from '../storage/memory.ts'
-import { readObject } from '../storage/storage.ts'
+import { readObject, type Storage } from '../storage/storage.ts'
 import { type RunBackup, runBackup } from './run-backup.ts'
 import { storePending } from './store-pending.ts'
 
@@ -80,6 +81,37 @@ test('nothing is copied again while nothing has changed, and one commit changes 
   expect(third.outcome).toBe('stored')
   expect(await count(listBackups(storage, { database: 'app' }))).toBe(2)
   expect(third.manifest?.lineage.parent).toBe(first.id)
+})
+
+test('an upload may take longer than a day while others look into the spool; what killed runs left is removed', async () => {
+  const { run, path, storage, spoolDir } = await liveDatabase()
+  const aDayAgo = new Date(Date.now() - 25 * 3600_000)
+  const left = join(spoolDir, '0123456789abcdef.body')
+  writeFileSync(left, 'half')
+  utimesSync(left, aDayAgo, aDayAgo)
+  const broken = faulty(memory(), [{ on: 'put', times: 99, code: 'STORAGE_DENIED' }])
+  const slow: Storage = {
+    ...storage,
+    async put(key, body, options) {
+      // Its end is known only once the capture is over.
+      if ((await body.size) > 0 && key.includes('/backups/')) {
+        const bodies = readdirSync(spoolDir).filter((name) => name.endsWith('.body'))
+        expect(bodies).toHaveLength(1)
+        for (const name of bodies) utimesSync(join(spoolDir, name), aDayAgo, aDayAgo)
+        await openSpool({ path, spoolDir })
+      }
+      return storage.put(key, body, options)
+    },
+  }
+  const storages = [
+    { name: 'slow', storage: slow },
+    { name: 'bad', storage: broken },
+  ]
+  const result = await runBackup({ ...run, storages, require: 'any' }, capture)
+  expect(existsSync(left)).toBe(false)
+  // The body was still there to be kept for the storage that lacks it.
+  const mended = memory()
+  expect(await storePending(spoolDir, { storages: [{ name: 'bad', storage: mended }] })).toEqual([result.id])
 })
 
 test('with require "any" one storage is enough; what the other lacks waits in the spool and is stored later', async () => {

@@ -12,6 +12,7 @@ import type { Profile } from '../config/profile.ts'
 import type { BackupResult, StorageOutcome } from '../engine-api.ts'
 import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
 import { readMigrationTags } from '../spool/migration-tags.ts'
+import { removeStale } from '../spool/spool.ts'
 import { ensureSpoolState, type SpoolState, writeSpoolState } from '../spool/state.ts'
 import { orAborted } from '../storage/abort.ts'
 import { buildManifest } from './build-manifest.ts'
@@ -79,6 +80,7 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
   const { spoolDir, signal } = run
   await capture.lock({ spoolDir, waitMs: run.lockWaitMs }, { signal })
   try {
+    await removeStale(spoolDir)
     const path = run.image?.path ?? run.path
     const inspection = await capture.inspect({ path }, { signal })
     requireDatabase(path, inspection)

@@ -5,7 +5,7 @@ import { readSpoolState } from '../spool/state.ts'
 import { storeSafetyCopy } from './store-safety-copy.ts'
 
 /** The name that `restore/` gives to a complete copy of what it replaces. */
-const safetyCopyName = /^pre-restore-[0-9a-f]{12}\.db$/
+export const safetyCopyName = /^pre-restore-[0-9a-f]{12}\.db$/
 
 /** Younger ones are still in the hands of the restore that made them. */
 const LEFT_AFTER_MS = 3600_000

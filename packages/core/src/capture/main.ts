@@ -45,8 +45,8 @@ const handlers: Handlers<CaptureMethods> = {
   inspect: checked(({ path }, { signal }) => inspect(path, signal)),
   backup: checked(captureBackup),
   publish: checked(publish),
-  recoverPublish: checked(async ({ spoolDir }) => {
-    const recovered = await recoverPublish(spoolDir)
+  recoverPublish: checked(async ({ spoolDir, target }) => {
+    const recovered = await recoverPublish(spoolDir, target)
     return recovered === undefined ? {} : { recovered }
   }),
 }

@@ -14,7 +14,10 @@ export type CaptureMethods = {
   /** Puts a checked image where the live database is (or should be). */
   publish: { params: Publish; result: Published; event: PublishProgress }
   /** Finishes or undoes what a killed `publish` left behind. To be called with the lock held, before anyone looks at the target. */
-  recoverPublish: { params: { readonly spoolDir: string }; result: { readonly recovered?: string } }
+  recoverPublish: {
+    params: { readonly spoolDir: string; readonly target: string }
+    result: { readonly recovered?: string }
+  }
 }
 
 export interface Inspection {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { BackupError } from '../errors.ts'
 import { fsyncDir, writeDurably } from '../spool/durable.ts'
+import { followLinks } from '../spool/follow-links.ts'
 import { isBusy } from '../wal/result-code.ts'
 import { sqliteError } from './file-error.ts'
 import { attachLive } from './live-database.ts'
@@ -31,15 +32,19 @@ export async function clearIntent(spoolDir: string): Promise<void> {
 /**
  * Finishes or undoes what a killed publish left: SQLite rolls back the journal, then WAL mode is put back. Either way
  * the target is the old or the new database, whole.
- * @returns the target that was looked after
+ * Only the database that is asked for is opened, whatever the record names: its folder may have moved since.
+ * @returns the database that was looked after
  * @throws BackupError `RESTORE_TARGET_BUSY` when somebody has it open by now; the next call tries again
  */
-export async function recoverPublish(spoolDir: string): Promise<string | undefined> {
+export async function recoverPublish(spoolDir: string, target: string): Promise<string | undefined> {
   const intent = await readIntent(spoolDir)
   if (intent === undefined) return undefined
-  if (existsSync(intent.target)) await setJournalMode(intent.target, intent.wasWal ? 'wal' : 'as-is', 1000)
+  const asked = existsSync(target) ? await followLinks(target) : undefined
+  if (asked !== undefined) {
+    await setJournalMode(asked, intent.wasWal && asked === intent.target ? 'wal' : 'as-is', 1000)
+  }
   await clearIntent(spoolDir)
-  return intent.target
+  return asked ?? target
 }
 
 /**

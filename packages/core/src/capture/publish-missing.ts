@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, chown, link, lstat, rename, stat, unlink } from 'node:fs/promises'
+import { chmod, chown, lstat, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BackupError } from '../errors.ts'
-import { fsyncDir, fsyncFile } from '../spool/durable.ts'
+import { fsyncDir, fsyncFile, moveIfAbsent } from '../spool/durable.ts'
 import type { PublishProgress } from './protocol.ts'
 
 export interface PublishMissing {
@@ -17,6 +17,7 @@ export interface PublishMissing {
 
 /**
  * Gives the image the target's name. Never over a file: of several processes one wins, and the others are told.
+ * A crash leaves it missing, or empty on a volume without hard links, or whole.
  * @returns the files that were in the way, under their new names
  * @throws BackupError `RESTORE_TARGET_EXISTS` when somebody else made the database meanwhile; whatever the file system says
  */
@@ -28,7 +29,7 @@ export async function publishMissing({ image, target, isOccupied, emit }: Publis
   const setAside = await moveAside(target, isOccupied ? ['', ...companions] : companions)
   emit({ kind: 'step', step: 'set-aside' })
   try {
-    await link(image, target)
+    await moveIfAbsent(image, target)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     throw new BackupError('RESTORE_TARGET_EXISTS', `Somebody else made ${target} in the meantime.`, {
@@ -36,9 +37,8 @@ export async function publishMissing({ image, target, isOccupied, emit }: Publis
       cause: error,
     })
   }
-  await fsyncDir(dirname(target))
   emit({ kind: 'step', step: 'linked' })
-  await unlink(image)
+  await rm(image, { force: true })
   return setAside
 }
 

@@ -1,6 +1,18 @@
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, linkSync, openSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { BackupError } from '../errors.ts'
+import { isWithoutLinks } from '../spool/durable.ts'
 import type { DatabaseHeader } from '../wal/database-header.ts'
 import { createFrameScanner, type FrameScanner } from '../wal/frame-scanner.ts'
 import { frameHeaderBytes, frameOffset } from '../wal/wal-header.ts'
@@ -60,9 +72,7 @@ export async function startSafetyCopy(
       try {
         follower?.complete()
         fsyncSync(fd)
-        // Not renamed: an older safety copy of this name must never be replaced.
-        linkSync(draft, file)
-        rmSync(draft)
+        nameCopy(draft, file)
         fsyncFolder(dirname(file))
       } catch (error) {
         throw spaceError(error, file)
@@ -80,6 +90,18 @@ export async function startSafetyCopy(
       closeSync(fd)
       for (const name of [draft, file]) rmSync(name, { force: true })
     },
+  }
+}
+
+/** An older safety copy of this name must never be replaced, so it is not just renamed. */
+function nameCopy(draft: string, file: string): void {
+  try {
+    linkSync(draft, file)
+    rmSync(draft)
+  } catch (error) {
+    // Without hard links a look has to do: the name is random, and the spool is locked.
+    if (!isWithoutLinks(error) || existsSync(file)) throw error
+    renameSync(draft, file)
   }
 }
 

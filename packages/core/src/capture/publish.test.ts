@@ -516,7 +516,7 @@ describe('killed with SIGKILL', () => {
       if (isNew || before === 'old') expect(look(scratch)).toEqual({ ...expected, integrity: 'ok' })
       else expect(tablesIn(scratch)).toEqual([])
 
-      await capture.recoverPublish({ spoolDir: join(dir, 'spool') })
+      await capture.recoverPublish({ spoolDir: join(dir, 'spool'), target })
       const { state, journalMode } = await capture.inspect({ path: target })
       expect(state).toBe(isNew || before === 'old' ? 'database' : before)
       if (state === 'database') {

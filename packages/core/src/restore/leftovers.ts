@@ -1,7 +1,10 @@
-import { readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { safetyCopyName } from '../backup/store-left-copies.ts'
 import type { CaptureClient } from '../capture/client.ts'
-import { fsyncDir, writeDurably } from '../spool/durable.ts'
+import { fsyncDir, isTempNameFor, writeDurably } from '../spool/durable.ts'
+import { followLinks } from '../spool/follow-links.ts'
+import { readJson } from '../spool/read-json.ts'
 import type { CallOptions } from '../storage/storage.ts'
 
 /** Files of a restore under way, written down before the first of them exists. */
@@ -10,6 +13,13 @@ export interface RestoreFiles {
   readonly temp: string
   /** The raw copy of what is replaced. It has this name only once it is complete. */
   readonly safetyCopy?: string
+}
+
+/** Where a restore works. */
+export interface RestorePlace {
+  readonly spoolDir: string
+  /** The database file, or the new file. */
+  readonly target: string
 }
 
 const FILE = 'restore.json'
@@ -38,14 +48,15 @@ export async function removeTemp(temp: string): Promise<void> {
  */
 export async function recoverRestore(
   capture: Pick<CaptureClient, 'recoverPublish'>,
-  spoolDir: string,
+  place: RestorePlace,
   options: CallOptions = {},
 ): Promise<{ readonly safetyCopy?: string }> {
-  await capture.recoverPublish({ spoolDir }, options)
-  const files = await readRestoreFiles(spoolDir)
+  const { spoolDir } = place
+  await capture.recoverPublish(place, options)
+  const files = await readRestoreFiles(place)
   if (files === undefined) return {}
-  await removeTemp(files.temp)
-  const { safetyCopy } = files
+  const { temp, safetyCopy } = files
+  if (temp !== undefined) await removeTemp(temp)
   if (safetyCopy !== undefined) await rm(`${safetyCopy}.draft`, { force: true })
   if (safetyCopy !== undefined && (await exists(safetyCopy))) return { safetyCopy }
   await forgetRestoreFiles(spoolDir)
@@ -57,15 +68,22 @@ export async function hasInterruptedRestore(spoolDir: string): Promise<boolean> 
   return exists(join(spoolDir, FILE))
 }
 
-async function readRestoreFiles(spoolDir: string): Promise<RestoreFiles | undefined> {
-  let text: string
-  try {
-    text = await readFile(join(spoolDir, FILE), 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+/**
+ * Of the record only names are believed, and only names that a restore here gives: what it leads to is deleted or moved.
+ * That they are looked for beside the target and in the spool also finds them when both have moved.
+ */
+async function readRestoreFiles({ spoolDir, target }: RestorePlace): Promise<Partial<RestoreFiles> | undefined> {
+  const record = await readJson(join(spoolDir, FILE))
+  if (record === undefined) return undefined
+  const { temp, safetyCopy } = { ...(record as { readonly [key in keyof RestoreFiles]?: unknown }) }
+  // A folder that is gone has nothing to remove.
+  const realTarget = await followLinks(target).catch(() => target)
+  const tempName = typeof temp === 'string' ? basename(temp) : ''
+  const copyName = typeof safetyCopy === 'string' ? basename(safetyCopy) : ''
+  return {
+    ...(isTempNameFor(realTarget, tempName) ? { temp: join(dirname(realTarget), tempName) } : {}),
+    ...(safetyCopyName.test(copyName) ? { safetyCopy: join(spoolDir, copyName) } : {}),
   }
-  return JSON.parse(text) as RestoreFiles
 }
 
 async function exists(file: string): Promise<boolean> {

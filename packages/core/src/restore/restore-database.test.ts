@@ -153,10 +153,10 @@ describe('restoreDatabase', () => {
 
     // Until the copy has become a backup it is remembered.
     const spoolDir = join(dir, 'spool')
-    expect(await recoverRestore(capture, spoolDir)).toEqual({ safetyCopy: copy })
-    expect(await recoverRestore(capture, spoolDir)).toEqual({ safetyCopy: copy })
+    expect(await recoverRestore(capture, { spoolDir, target })).toEqual({ safetyCopy: copy })
+    expect(await recoverRestore(capture, { spoolDir, target })).toEqual({ safetyCopy: copy })
     await forgetRestoreFiles(spoolDir)
-    expect(await recoverRestore(capture, spoolDir)).toEqual({})
+    expect(await recoverRestore(capture, { spoolDir, target })).toEqual({})
     expect(existsSync(copy)).toBe(true)
   })
 
@@ -515,7 +515,7 @@ describe('killed with SIGKILL', () => {
       expect([[{ label: 'live', n: 3000 }], [{ label: 'backed up', n: 4000 }]]).toContainEqual(found)
       app.close()
 
-      const { safetyCopy } = await recoverRestore(capture, join(dir, 'spool'))
+      const { safetyCopy } = await recoverRestore(capture, { spoolDir: join(dir, 'spool'), target })
       if (JSON.stringify(found).includes('backed up'))
         expect(look(safetyCopy ?? '')).toEqual({ integrity: 'ok', live: 3000 })
       expect(readdirSync(dir).filter((name) => name.endsWith('.tmp'))).toEqual([])
@@ -534,7 +534,7 @@ describe('killed with SIGKILL', () => {
       code: 'CAPTURE_DIED',
     })
     expect(look(target)).toEqual({ integrity: 'ok', live: 3000 })
-    await recoverRestore(capture, join(dir, 'spool'))
+    await recoverRestore(capture, { spoolDir: join(dir, 'spool'), target })
     expectTidy('bomb.mjs')
     await restoreDatabase(options())
     expect(look(target)).toEqual(backedUp)

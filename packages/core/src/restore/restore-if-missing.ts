@@ -8,6 +8,7 @@ import type { Manifest } from '../catalog/manifest.ts'
 import { readManifest } from '../catalog/read-manifest.ts'
 import { BackupError, type ErrorCode, isBackupError, messageOf } from '../errors.ts'
 import { makeDirDurably } from '../spool/durable.ts'
+import { removeStale } from '../spool/spool.ts'
 import type { CallOptions } from '../storage/storage.ts'
 import { expireKept } from './expire-kept.ts'
 import { hasInterruptedRestore, recoverRestore } from './leftovers.ts'
@@ -68,8 +69,9 @@ async function bringBack(options: RestoreIfMissing): Promise<IfMissingResult> {
   await makeDirDurably(spoolDir)
   await capture.lock({ spoolDir, waitMs: lockWaitMs }, { signal })
   try {
+    await removeStale(spoolDir)
     // What it replaced stays where it is: to make it a backup takes time, and the app is waiting.
-    const { safetyCopy } = await recoverRestore(capture, spoolDir, { signal })
+    const { safetyCopy } = await recoverRestore(capture, { spoolDir, target }, { signal })
     const result = (await isPresent(options)) ? present : await restoreNewest(options)
     if (safetyCopy === undefined) return result
     const kept = `A restore was interrupted. What it replaced is kept as ${safetyCopy}; the next backup takes it along.`

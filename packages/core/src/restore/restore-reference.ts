@@ -11,7 +11,7 @@ import type { RestoreOptions, RestorePlan, RestoreResult } from '../engine-api.t
 import { BackupError, messageOf, serializeError } from '../errors.ts'
 import { findBackup } from '../find-backup.ts'
 import { throttled } from '../progress.ts'
-import { defaultSpoolDir, openSpool, temporarySpoolDir } from '../spool/spool.ts'
+import { defaultSpoolDir, openSpool, removeStale, temporarySpoolDir } from '../spool/spool.ts'
 import { readSpoolState, type SpoolState } from '../spool/state.ts'
 import { breakGlass } from './break-glass.ts'
 import { expireKept } from './expire-kept.ts'
@@ -114,8 +114,9 @@ export async function restoreFound(
 
     // What a killed restore replaced is brought away first: the next one keeps a record of its own.
     const left = await locked(async () => {
+      await removeStale(spoolDir)
       const lineage = await readSpoolState(spoolDir)
-      return { lineage, ...(await recoverRestore(capture, spoolDir, { signal })) }
+      return { lineage, ...(await recoverRestore(capture, { spoolDir, target }, { signal })) }
     })
     if (left.safetyCopy !== undefined) await keepCopy(left.safetyCopy, left.lineage, undefined)
 

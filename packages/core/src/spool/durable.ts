@@ -32,7 +32,7 @@ export async function writeDurably(path: string, content: Content, options: Writ
   try {
     await writeSynced(temp, content, options)
     await options.check?.(temp)
-    if (options.ifAbsent) await linkDurably(temp, path)
+    if (options.ifAbsent) await moveIfAbsent(temp, path)
     else await renameDurably(temp, path)
   } finally {
     await rm(temp, { force: true })
@@ -43,6 +43,12 @@ export async function writeDurably(path: string, content: Content, options: Writ
 export function tempNameFor(path: string): string {
   // Cut, because a name has at most 255 bytes.
   return join(dirname(path), `.${basename(path).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`)
+}
+
+/** Whether `name` is one that {@link tempNameFor} gives beside `path`. */
+export function isTempNameFor(path: string, name: string): boolean {
+  const start = `.${basename(path).slice(0, 40)}.`
+  return name.startsWith(start) && /^[0-9a-f]{12}\.tmp$/.test(name.slice(start.length))
 }
 
 /** Makes a new file with this content and waits until it is on the disk; removed again when that fails. */
@@ -143,6 +149,28 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 export async function linkDurably(from: string, to: string): Promise<void> {
   await link(from, to)
   await fsyncDir(dirname(to))
+}
+
+/**
+ * Gives a finished file a name that must be free, and may leave the old name as a second one. On a volume without hard
+ * links the name is claimed by an empty file first; a crash right then leaves that one.
+ * @throws `EEXIST` when the name is taken: of many, one succeeds
+ */
+export async function moveIfAbsent(from: string, to: string): Promise<void> {
+  try {
+    await linkDurably(from, to)
+  } catch (error) {
+    if (!isWithoutLinks(error)) throw error
+    const claim = await open(to, 'wx', 0o600)
+    await claim.close()
+    await renameDurably(from, to)
+  }
+}
+
+/** Whether `link` failed for want of hard links: vfat, some network and FUSE file systems. `man 2 link` */
+export function isWithoutLinks(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP' || code === 'ENOSYS'
 }
 
 /**

@@ -11,9 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
-import { defaultSpoolDir, openSpool } from './spool.ts'
+import { dirname, join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { defaultSpoolDir, openSpool, removeStale, temporarySpoolDir } from './spool.ts'
 
 function tempDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'sqlite-backup-spool-'))
@@ -69,7 +69,10 @@ test('what killed runs left long ago is removed; what is young or of another kin
   writeFileSync(join(spool, 'young.body'), 'x')
   mkdirSync(join(spool, 'folder.tmp'))
   utimesSync(join(spool, 'folder.tmp'), old, old)
+  // Whoever does not have the lock cannot know that nobody is uploading them.
   await openSpool(locate(path))
+  for (const name of leftBehind) expect(existsSync(join(spool, name))).toBe(true)
+  await removeStale(spool)
   const left = [...leftBehind, ...kept, 'young.body', 'folder.tmp'].filter((name) => existsSync(join(spool, name)))
   expect(left).toEqual([...kept, 'young.body', 'folder.tmp'])
 })
@@ -79,6 +82,52 @@ test('a folder that was named for a database is refused, and leaves no spool', a
   mkdirSync(join(dir, 'app'))
   await expect(openSpool(locate(join(dir, 'app')))).rejects.toMatchObject({ code: 'DATABASE_INVALID' })
   expect(existsSync(join(dir, '.sqlite-backup'))).toBe(false)
+})
+
+describe('a spool in the temporary folder, where anyone may have made one before', () => {
+  function temporarySpool() {
+    const temp = tempDir()
+    const { TMPDIR } = process.env
+    process.env.TMPDIR = temp
+    onTestFinished(() => {
+      if (TMPDIR === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = TMPDIR
+    })
+    const path = join(tempDir(), 'out.db')
+    const spoolDir = temporarySpoolDir(path)
+    expect(dirname(dirname(spoolDir))).toBe(temp)
+    return { path, spoolDir }
+  }
+
+  test('is made for its owner only, and taken again', async () => {
+    const location = temporarySpool()
+    expect(await openSpool(location)).toBe(location.spoolDir)
+    expect(await openSpool(location)).toBe(location.spoolDir)
+    for (const dir of [location.spoolDir, dirname(location.spoolDir)]) expect(statSync(dir).mode & 0o777).toBe(0o700)
+  })
+
+  test.each(['its parent', 'itself'])('is refused when others can write into %s', async (which) => {
+    const location = temporarySpool()
+    mkdirSync(location.spoolDir, { recursive: true, mode: 0o700 })
+    chmodSync(which === 'itself' ? location.spoolDir : dirname(location.spoolDir), 0o770)
+    await expect(openSpool(location)).rejects.toMatchObject({ code: 'SPOOL_FAILED', hint: expect.any(String) })
+  })
+
+  test('is refused when it is a link to another folder', async () => {
+    const location = temporarySpool()
+    symlinkSync(tempDir(), dirname(location.spoolDir))
+    await expect(openSpool(location)).rejects.toMatchObject({ code: 'SPOOL_FAILED' })
+  })
+
+  test.runIf(process.getuid?.() === 0).each(['its parent', 'itself'])(
+    'is refused when another user owns %s',
+    async (which) => {
+      const location = temporarySpool()
+      mkdirSync(location.spoolDir, { recursive: true, mode: 0o700 })
+      chownSync(which === 'itself' ? location.spoolDir : dirname(location.spoolDir), 65534, 65534)
+      await expect(openSpool(location)).rejects.toMatchObject({ code: 'SPOOL_FAILED' })
+    },
+  )
 })
 
 if (process.getuid?.() !== 0) console.warn('SKIPPED TEST, a folder of another user: only root can make one.')

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { access, chmod, constants, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir, userInfo } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { access, chmod, constants, lstat, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { BackupError, messageOf } from '../errors.ts'
 import { isFolder, makeDirDurably } from './durable.ts'
 import { followLinks } from './follow-links.ts'
@@ -13,6 +13,7 @@ export interface SpoolLocation {
   readonly spoolDir: string
 }
 
+const OTHERS_MAY_WRITE = 0o022
 const STALE_AFTER_MS = 24 * 3600_000
 /** Half-written bodies, raw copies and temporary files: what a killed process leaves. */
 const LEFT_BEHIND = /\.(body|raw|tmp|draft)$/
@@ -23,8 +24,7 @@ export function defaultSpoolDir(path: string): string {
 }
 
 /**
- * Makes the spool folder of a database (only its owner may enter) and removes what killed runs left there long ago.
- * When it cannot be made, because the database's folder is read-only or belongs to somebody else, it is one under the
+ * Makes the spool folder of a database: only its owner may enter. When it cannot be made, because the database's folder is read-only or belongs to somebody else, it is one under the
  * system's temporary folder, the same for every process of this user.
  * @throws BackupError `SPOOL_FAILED`, `DATABASE_INVALID` when the database is a folder
  */
@@ -43,17 +43,25 @@ export async function openSpool(location: SpoolLocation): Promise<string> {
         hint: 'Name a folder this process may write to as `spool`.',
       })
     }
-    await requireOwn(dir)
   }
+  await requireOwn(dir)
   if (isDefault) await hideFromGit(dirname(dir))
-  await removeStale(dir, Date.now())
   return dir
 }
 
 /** A spool under the system's temporary folder, the same for every process of this user: for files that are no live database. */
 export function temporarySpoolDir(realPath: string): string {
   const key = createHash('sha256').update(realPath).digest('hex').slice(0, 16)
-  return join(tmpdir(), `sqlite-backup-${userInfo().uid}`, `${key}-${basename(realPath)}`)
+  return join(temporaryRoot(), `${key}-${basename(realPath)}`)
+}
+
+function temporaryRoot(): string {
+  return join(tmpdir(), `sqlite-backup-${ownUid()}`)
+}
+
+/** Not by `userInfo`, which throws for a user without a name, as containers have them. */
+function ownUid(): number {
+  return process.geteuid?.() ?? -1
 }
 
 /** False when the file system does not let us. */
@@ -74,13 +82,22 @@ async function makeFolder(dir: string): Promise<boolean> {
   }
 }
 
-// Anyone may create names in the temporary folder: one that was there before must be ours alone.
+/**
+ * Anyone may create names in the temporary folder, and what lies in a spool is believed: files it names are deleted and
+ * moved. So a folder there that was made before must be ours, and nobody else may ever have written into it.
+ */
 async function requireOwn(dir: string): Promise<void> {
-  for (const folder of [dirname(dir), dir]) {
-    const { uid } = await stat(folder)
-    if (uid !== userInfo().uid) {
-      throw new BackupError('SPOOL_FAILED', `${folder} belongs to another user.`, {
-        hint: 'Name a folder of your own as `spool`.',
+  const root = temporaryRoot()
+  const below = relative(root, dir)
+  if (below === '..' || below.startsWith(`..${sep}`)) return
+  const folders = [root]
+  for (const name of below.split(sep).filter((each) => each !== '')) folders.push(join(folders.at(-1) ?? root, name))
+  for (const folder of folders) {
+    const stats = await lstat(folder)
+    if (!stats.isDirectory() || stats.uid !== ownUid() || (stats.mode & OTHERS_MAY_WRITE) !== 0) {
+      const whose = stats.uid === ownUid() ? 'can be written by others' : 'belongs to another user'
+      throw new BackupError('SPOOL_FAILED', `${folder} ${stats.isDirectory() ? whose : 'is no folder'}.`, {
+        hint: 'Have it removed, or let TMPDIR name a temporary folder of your own.',
       })
     }
     await chmod(folder, 0o700)
@@ -95,7 +112,11 @@ async function hideFromGit(folder: string): Promise<void> {
   })
 }
 
-async function removeStale(dir: string, nowMs: number): Promise<void> {
+/**
+ * Removes what killed runs left in a spool long ago. To be called with its lock held: the body of a backup that takes
+ * days to upload looks just like one that was left behind.
+ */
+export async function removeStale(dir: string, nowMs = Date.now()): Promise<void> {
   for (const name of await readdir(dir)) {
     if (!LEFT_BEHIND.test(name)) continue
     const file = join(dir, name)
