@@ -231,6 +231,7 @@ function stopDeadlineOf(
     setMs: found === undefined ? undefined : parseDuration(found.value),
     environment,
     isDocker,
+    pids: [process.pid, process.ppid],
   })
 }
 

@@ -4,7 +4,7 @@ import { decideStopDeadline, docker, platforms } from './stop-deadline.ts'
 import { parseDuration } from './units.ts'
 
 const decide = (environment: Readonly<Record<string, string>>, more: { setMs?: number; isDocker?: boolean } = {}) =>
-  decideStopDeadline({ environment, isDocker: false, ...more })
+  decideStopDeadline({ environment, isDocker: false, pids: [812, 1], ...more })
 
 test.each([
   ['Fly', { FLY_APP_NAME: 'shop', FLY_MACHINE_ID: '1' }, 5_000],
@@ -18,6 +18,12 @@ test.each([
   expect(deadline.by).toBe(by)
   expect(deadline.ms).toBeLessThan(killAfterMs)
   expect(deadline.ms).toBeGreaterThan(killAfterMs / 2)
+})
+
+test('what systemd started is believed, and its children, but not whoever inherited the variable from far above', () => {
+  expect(decide({ SYSTEMD_EXEC_PID: '1' }).by).toBe('systemd')
+  expect(decide({ SYSTEMD_EXEC_PID: '4711' }).by).toBe('default')
+  expect(decide({ SYSTEMD_EXEC_PID: '4711' }, { isDocker: true }).by).toBe('Docker')
 })
 
 test('Docker is known by its file, and only when nothing more particular is', () => {

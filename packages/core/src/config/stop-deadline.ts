@@ -15,6 +15,8 @@ export interface StopFacts {
   readonly environment: Environment
   /** `/.dockerenv` is there: Docker sets no variable of its own. */
   readonly isDocker: boolean
+  /** This process and its parent. */
+  readonly pids: readonly number[]
 }
 
 interface Platform {
@@ -23,6 +25,8 @@ interface Platform {
   readonly variables: readonly string[]
   /** From SIGTERM to SIGKILL by default. */
   readonly killAfterMs: number
+  /** The variable is a process id, and all that this process starts inherits it: it speaks of that one and its children only. */
+  readonly ofProcess?: boolean
 }
 
 /**
@@ -38,7 +42,7 @@ export const platforms: readonly Platform[] = [
   { name: 'Render', variables: ['RENDER'], killAfterMs: 30_000 },
   { name: 'Kubernetes', variables: ['KUBERNETES_SERVICE_HOST'], killAfterMs: 30_000 },
   { name: 'PM2', variables: ['pm_id'], killAfterMs: 1_600 },
-  { name: 'systemd', variables: ['SYSTEMD_EXEC_PID'], killAfterMs: 90_000 },
+  { name: 'systemd', variables: ['SYSTEMD_EXEC_PID'], killAfterMs: 90_000, ofProcess: true },
 ]
 export const docker: Platform = { name: 'Docker', variables: [], killAfterMs: 10_000 }
 
@@ -49,9 +53,11 @@ const RAILWAY_SECONDS = 'RAILWAY_DEPLOYMENT_DRAINING_SECONDS'
 const KEPT_BACK = 0.2
 
 /** What the user set, else a little less than the platform allows, else the default. */
-export function decideStopDeadline({ setMs, environment, isDocker }: StopFacts): StopDeadline {
+export function decideStopDeadline({ setMs, environment, isDocker, pids }: StopFacts): StopDeadline {
   if (setMs !== undefined) return { ms: setMs, by: 'config' }
-  const found = platforms.find(({ variables }) => variables.some((name) => environment[name]))
+  const found = platforms.find(({ variables, ofProcess = false }) =>
+    variables.some((name) => environment[name] && (!ofProcess || pids.includes(Number(environment[name])))),
+  )
   const platform = found ?? (isDocker ? docker : undefined)
   if (platform === undefined) return { ms: parseDuration(defaults.stop.deadline), by: 'default' }
   return { ms: Math.round(killAfter(platform, environment) * (1 - KEPT_BACK)), by: platform.name }

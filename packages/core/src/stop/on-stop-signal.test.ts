@@ -7,7 +7,9 @@ const module = JSON.stringify(new URL('./on-stop-signal.ts', import.meta.url).hr
 async function run(
   program: string,
 ): Promise<{ readonly printed: string; readonly complaints: string; readonly end: string | number | null }> {
-  const source = `import { onStopSignal } from ${module}
+  const source = `import { createRequire } from 'node:module'
+    import { onStopSignal } from ${module}
+    const load = createRequire(${JSON.stringify(import.meta.url)})
     const alive = setInterval(() => {}, 1000)
     const say = (text) => process.stdout.write(text + '\\n')
     const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -57,6 +59,37 @@ test('an app that listens itself is left alone, but for those who join', async (
     process.on('SIGTERM', async () => { await later(50); say('the app is done'); process.exit(7) })
     say('SIGTERM')`)
   expect(printed).toBe('joins, the app listens: true\nthe app is done\n')
+  expect(end).toBe(7)
+})
+
+// It acts only when nobody but itself listens, and so do we when the app does: each would wait for the other.
+test.each([['signal-exit'], ['signal-exit-3'], ['signal-exit', 'signal-exit-3']])(
+  'signal-exit is not the app, and hears of the end all the same (%s %s)',
+  async (...packages) => {
+    const { printed, end } = await run(`
+      for (const name of ${JSON.stringify(packages)}) {
+        const found = load(name)
+        const onExit = found.onExit ?? found
+        // It would keep the process alive if this returned true.
+        onExit((code, signal) => void say(name + ' hears ' + signal))
+      }
+      onStopSignal(() => say('closed'))
+      onStopSignal((_, { appListens }) => say('joins, the app listens: ' + appListens), { whenAppListens: 'join' })
+      say('SIGTERM')`)
+    const lines = printed.trim().split('\n')
+    expect(lines.slice(0, 2)).toEqual(['closed', 'joins, the app listens: false'])
+    expect(lines.slice(2).sort()).toEqual(packages.map((name) => `${name} hears SIGTERM`))
+    expect(end).toBe('SIGTERM')
+  },
+)
+
+test('an app that listens beside signal-exit is still the one that decides', async () => {
+  const { printed, end } = await run(`
+    load('signal-exit').onExit(() => {})
+    onStopSignal(() => say('leaves'))
+    process.on('SIGTERM', async () => { await later(50); say('the app is done'); process.exit(7) })
+    say('SIGTERM')`)
+  expect(printed).toBe('the app is done\n')
   expect(end).toBe(7)
 })
 

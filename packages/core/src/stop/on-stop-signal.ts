@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { messageOf } from '../errors.ts'
 import { stderrLogger } from '../stderr-logger.ts'
+import { countAppListeners } from './count-app-listeners.ts'
 
 export type StopSignal = 'SIGTERM' | 'SIGINT'
 
@@ -65,7 +66,7 @@ function unlisten(): void {
 }
 
 async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
-  const appListens = process.listenerCount(signal) > 1
+  const appListens = countAppListeners(signal, 1) > 0
   if (state.stoppedAtMs !== undefined) {
     if (appListens || performance.now() - state.stoppedAtMs < SAME_KEY_PRESS_MS) return
     process.exit(exitCodeOf(signal))
@@ -89,8 +90,8 @@ async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
   await run(false)
   await run(true)
   unlisten()
-  // Whoever listens besides us decides when it is over.
-  if (process.listenerCount(signal) > 0) return
+  // Whoever listens besides us decides when it is over. `signal-exit` finds itself alone, and lets the signal through.
+  if (countAppListeners(signal, 0) > 0) return
   // The kernel keeps signals without a listener from process 1: https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
   if (process.pid === 1) process.exit(exitCodeOf(signal))
   process.kill(process.pid, signal)
