@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { putExample } from './catalog/testing/example-manifest.ts'
 import type { Config } from './config/config.ts'
 import { openBackup } from './engine.ts'
 import type { SqliteBackup } from './engine-api.ts'
@@ -84,5 +85,31 @@ describe('with the older backup in one storage, and the newer one in another tha
       expect.stringContaining('newer'),
     )
     expect((await empty.planRestore('latest')).warnings).toBeUndefined()
+  })
+})
+
+describe('when the newest backup is dated in the future', () => {
+  let disk: Storage
+  let aheadId: string
+
+  beforeEach(async () => {
+    disk = memory()
+    aheadId = (await putExample(disk, { created: new Date(Date.now() + 7_200_000) })).id
+  })
+
+  test('status and doctor say so, and it is not healthy', async () => {
+    const engine = await open({ disk })
+    const { healthy, databases } = await engine.status({ maxAgeMs: 60_000 })
+    expect(healthy).toBe(false)
+    const said = expect.stringContaining(`${aheadId}, is dated 2 hours in the future`)
+    expect(databases[0]?.storages[0]?.problems).toEqual([said])
+    expect(await engine.doctor()).toContainEqual(expect.objectContaining({ level: 'error', message: said }))
+  })
+
+  test('latest is what grew from it, and the plan says so', async () => {
+    const { id } = await putExample(disk, { created: new Date(), parent: aheadId })
+    const { id: planned, notes } = await (await open({ disk })).planRestore('latest')
+    expect(planned).toBe(id)
+    expect(notes).toContainEqual(expect.stringContaining(`${aheadId} is dated later`))
   })
 })

@@ -1,5 +1,6 @@
 import { parseBackupId } from './catalog/backup-id.ts'
 import { type Answer, firstAnswering, type NamedStorage } from './catalog/first-answering.ts'
+import { aheadInWords, compareStates } from './catalog/newest-states.ts'
 import { type FoundBackup, resolveBackup } from './catalog/resolve-backup.ts'
 import { databaseOf, type EngineContext } from './context.ts'
 import type { FromOptions } from './engine-api.ts'
@@ -34,13 +35,16 @@ export async function findBackup(
   const answers = await Promise.allSettled(asked.map(async (each) => ({ ...each, value: await ask(each.storage) })))
   throwIfAborted(signal)
   const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-  const [newest] = found.sort((a, b) => b.value.entry.created.getTime() - a.value.entry.created.getTime())
+  const [newest] = found.sort((a, b) => compareStates(a.value, b.value))
   // With one storage, or none that has it: its own words.
-  if (newest === undefined) return { ...(await firstAnswering(context.storages, ask, { from })), warnings: [] }
+  if (newest === undefined) {
+    const answer = await firstAnswering(context.storages, ask, { from })
+    return { ...answer, warnings: aheadInWords(answer.value) }
+  }
   // An id means one backup, wherever it was found.
   const warnings =
     parseBackupId(reference) === undefined ? answers.flatMap((answer, i) => silenceOf(asked[i], answer)) : []
-  return { ...newest, warnings }
+  return { ...newest, warnings: [...aheadInWords(newest.value), ...warnings] }
 }
 
 /** That a storage has none is an answer; one whose newest cannot be read is as silent as one that cannot be reached. */

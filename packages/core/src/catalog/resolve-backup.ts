@@ -9,18 +9,17 @@ import { findOldest } from './find-oldest.ts'
 import type { BackupEntry } from './keys.ts'
 import { listBackups } from './list-backups.ts'
 import { listDatabases } from './list-databases.ts'
-import { findLatest } from './list-states.ts'
 import type { Manifest } from './manifest.ts'
+import { newestStates, type State } from './newest-states.ts'
 import { parseTime } from './parse-time.ts'
 import { readManifest } from './read-manifest.ts'
 
-export interface FoundBackup {
-  readonly entry: BackupEntry
+export interface FoundBackup extends State {
   readonly manifest: Manifest
 }
 
 /**
- * The backup that a person asked for: `latest` (no safety copy of a restore, see listStates), an id, a time (the newest at or before it; local unless it says `Z` or
+ * The backup that a person asked for: `latest` (no safety copy of a restore, see listStates; what grew from another before that one, see newestStates), an id, a time (the newest at or before it; local unless it says `Z` or
  * an offset), `before-migration:<tag>` (the newest made before that one was applied), or the name it was given (the newest of that name).
  * @throws BackupError `BACKUP_NOT_FOUND` with what there is instead, `MANIFEST_INVALID`
  */
@@ -30,19 +29,30 @@ export async function resolveBackup(
   reference: string,
   options: CallOptions = {},
 ): Promise<FoundBackup> {
-  const entry = await findReferred(storage, database, reference, options)
-  if (entry === undefined) throw await notFound(storage, database, reference, options)
-  return { entry, manifest: await readManifest(storage, entry, options) }
+  const state = await findReferred(storage, database, reference, options)
+  if (state === undefined) throw await notFound(storage, database, reference, options)
+  return { ...state, manifest: await readManifest(storage, state.entry, options) }
 }
 
-/** What `reference` means; of manifests, only those of backups made before migrations are read. */
+/** What `reference` means. */
 async function findReferred(
   storage: Storage,
   database: string,
   reference: string,
   options: CallOptions,
+): Promise<State | undefined> {
+  if (reference === 'latest') return (await newestStates(storage, database, options))[0]
+  const entry = await findEntry(storage, database, reference, options)
+  return entry === undefined ? undefined : { entry }
+}
+
+/** Of manifests, only those of backups made before migrations are read. */
+async function findEntry(
+  storage: Storage,
+  database: string,
+  reference: string,
+  options: CallOptions,
 ): Promise<BackupEntry | undefined> {
-  if (reference === 'latest') return findLatest(storage, database, options)
   if (parseBackupId(reference) !== undefined) return findById(storage, database, reference, options)
   const migration = parseBeforeMigration(reference)
   if (migration !== undefined) return findBeforeMigration(storage, database, migration, options)

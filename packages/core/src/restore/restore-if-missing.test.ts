@@ -164,6 +164,22 @@ describe.each(['missing', 'empty'])('with a database that is %s', (state) => {
     expect(label()).toBe('newest')
   })
 
+  it.each(['one storage', 'a storage that missed what came since, too'])(
+    'of a backup whose clock was ahead takes what grew from it, in %s, and says so',
+    async (where) => {
+      const behind = memory()
+      const ahead = await store('ahead', '2026-11-20T05:00:00Z', [behind, storage])
+      const next = await store('next', '2026-11-20T03:00:00Z', [storage], { parent: ahead.id })
+      const { id } = await store('last', '2026-11-20T03:10:00Z', [storage], { parent: next.id })
+      const disk = { name: 'disk', storage }
+      const storages = where === 'one storage' ? [disk] : [{ name: 'behind', storage: behind }, disk]
+      const result = await restoreIfMissing(options({ storages }))
+      expect(result).toMatchObject({ outcome: 'restored', restored: { id, storage: 'disk' } })
+      expect(result.warnings).toEqual([expect.stringContaining(`${ahead.id} is dated later`)])
+      expect(label()).toBe('last')
+    },
+  )
+
   it('falls back to the newest good one, loudly', async () => {
     const { id: good } = await store('good', '2026-11-18T03:00:00Z')
     const gone = await store('gone', '2026-11-19T03:00:00Z')

@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises'
 import type { CaptureClient } from '../capture/client.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
-import type { BackupEntry } from '../catalog/keys.ts'
 import { listDatabases } from '../catalog/list-databases.ts'
-import { listStates } from '../catalog/list-states.ts'
 import type { Manifest } from '../catalog/manifest.ts'
+import { aheadInWords, compareStates, newestStates, type State } from '../catalog/newest-states.ts'
 import { readManifest } from '../catalog/read-manifest.ts'
 import { BackupError, type ErrorCode, isBackupError, messageOf } from '../errors.ts'
 import { makeDirDurably } from '../spool/durable.ts'
@@ -106,7 +105,8 @@ async function restoreNewest(options: RestoreIfMissing): Promise<IfMissingResult
     try {
       const restored = await restoreCandidate(options, candidate)
       const inTheWay = restored.setAside.map((file) => `${file} was in the way and has been kept under this name.`)
-      return { outcome: 'restored', restored, warnings: [...warnings, ...failures, ...restored.warnings, ...inTheWay] }
+      const said = [...warnings, ...aheadInWords(candidate), ...failures]
+      return { outcome: 'restored', restored, warnings: [...said, ...restored.warnings, ...inTheWay] }
     } catch (error) {
       if (isBackupError(error, 'RESTORE_TARGET_EXISTS')) return present
       const { id } = candidate.entry
@@ -125,24 +125,23 @@ async function restoreNewest(options: RestoreIfMissing): Promise<IfMissingResult
   )
 }
 
-interface Candidate {
+interface Candidate extends State {
   readonly from: NamedStorage
-  readonly entry: BackupEntry
 }
 
 interface Candidates {
-  /** Newest first; the same backup in several storages in their order. */
+  /** Newest first, see {@link newestStates}; the same backup in several storages in their order. */
   readonly candidates: readonly Candidate[]
   /** What a storage said that could not be asked. */
   readonly unanswered: unknown
   readonly warnings: readonly string[]
 }
 
-async function findCandidates({ storages, database, signal }: RestoreIfMissing): Promise<Candidates> {
-  const asked = await Promise.allSettled(storages.map((from) => newestOf(from, database, { signal })))
+async function findCandidates({ storages, database, now, signal }: RestoreIfMissing): Promise<Candidates> {
+  const asked = await Promise.allSettled(storages.map((from) => newestOf(from, database, { now: now?.(), signal })))
   const candidates = asked.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
   // A stable sort: of the same moment, the storage named first goes first.
-  candidates.sort((a, b) => b.entry.created.getTime() - a.entry.created.getTime())
+  candidates.sort(compareStates)
   const errors = asked.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []))
   return {
     candidates,
@@ -155,13 +154,13 @@ async function findCandidates({ storages, database, signal }: RestoreIfMissing):
   }
 }
 
-async function newestOf(from: NamedStorage, database: string, options: CallOptions): Promise<Candidate[]> {
-  const found: Candidate[] = []
-  for await (const entry of listStates(from.storage, database, options)) {
-    found.push({ from, entry })
-    if (found.length === MAX_TRIED) break
-  }
-  return found
+async function newestOf(
+  from: NamedStorage,
+  database: string,
+  options: CallOptions & { readonly now: Date | undefined },
+): Promise<Candidate[]> {
+  const states = await newestStates(from.storage, database, options)
+  return states.slice(0, MAX_TRIED).map((state) => ({ from, ...state }))
 }
 
 async function restoreCandidate(options: RestoreIfMissing, { from, entry }: Candidate): Promise<RestoredDatabase> {
