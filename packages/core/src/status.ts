@@ -10,7 +10,7 @@ import type { ResolvedDatabase, ResolvedJob } from './config/config.ts'
 import type { EngineContext } from './context.ts'
 import type { DatabaseStatus, Status, StatusOptions, StorageStatus } from './engine-api.ts'
 import { messageOf } from './errors.ts'
-import { type Beat, readBeats } from './monitor/beat.ts'
+import { type Beat, lastSignOf, readBeats } from './monitor/beat.ts'
 import { judgeFreshness } from './monitor/judge-freshness.ts'
 import { warningsOf } from './monitor/warnings.ts'
 import { slotAfter } from './schedule/slot-times.ts'
@@ -66,6 +66,9 @@ type WatchedDatabase = Pick<ResolvedDatabase, 'name'> & Partial<ResolvedDatabase
 // Whoever backs up at all has done so in these days: then their keys come with one request.
 const RECENT_MS = 2 * 86_400_000
 
+// Clocks of two machines are never quite the same.
+const CLOCK_TOLERANCE_MS = 5 * 60_000
+
 async function statusOf(
   database: WatchedDatabase,
   { name, storage }: NamedStorage,
@@ -94,6 +97,12 @@ async function statusOf(
         asOf > newest.created
           ? `Nothing was heard for ${inWords(knownMs)}, and it may be ${inWords(maxAgeMs)} at most.`
           : `The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)} at most.`,
+      )
+    }
+    const aheadMs = newest.created.getTime() - now.getTime()
+    if (aheadMs > CLOCK_TOLERANCE_MS) {
+      problems.push(
+        `The newest backup, ${newest.id}, is dated ${inWords(aheadMs)} in the future: the clock of who made it was ahead, or this one is behind. Until then its age says nothing.`,
       )
     }
     if (lineage.damaged.includes(newest.id))
@@ -128,7 +137,10 @@ async function statusOf(
 
 /** What the last sign of life says. */
 function beatOf(beats: readonly Beat[]): Pick<StorageStatus, 'beat'> {
-  const last = beats.reduce<Beat | undefined>((a, b) => (a === undefined || b.at > a.at ? b : a), undefined)
+  const last = beats.reduce<Beat | undefined>(
+    (a, b) => (a === undefined || lastSignOf(b) > lastSignOf(a) ? b : a),
+    undefined,
+  )
   return last === undefined ? {} : { beat: { at: last.at, state: last.state } }
 }
 

@@ -13,7 +13,8 @@ export type Schedule =
 const SHORTEST_MS = 1000
 
 /**
- * A schedule of equal steps. The steps are counted from midnight UTC, so that all processes and all starts mean the same.
+ * A schedule of equal steps. They are counted from 1970-01-01 UTC, which is midnight when the step divides a day, so that
+ * all processes and all starts mean the same.
  *
  * @example
  * defineConfig({ jobs: { often: { schedule: every('5m') } } })

@@ -24,6 +24,21 @@ test('a writer replaces its own sign, and leaves those of others', async () => {
   expect(await readBeats(storage, 'logs')).toEqual([])
 })
 
+test('engines on one spool each have a sign, and one that starts later removes those it replaces', async () => {
+  let ms = Date.parse('2026-11-01T00:00:00.000Z')
+  const storage = memory({ now: () => new Date(ms) })
+  await putBeat(storage, 'app', { ...beat, state: 'asleep' }) // By an older version.
+  await putBeat(storage, 'app', { ...beat, instance: 'crashed', state: 'awake' })
+  await putBeat(storage, 'app', { ...beat, writer: '9f2cc', instance: 'other' })
+  ms += 2 * 3_600_000
+  await putBeat(storage, 'app', { ...beat, instance: 'one', alive: '2026-11-20T11:30:00.000Z' })
+  await putBeat(storage, 'app', { ...beat, instance: 'two', state: 'awake' })
+  await removeOldBeats(storage, 'app', { writer: beat.writer, instance: 'two' })
+  const beats = await readBeats(storage, 'app')
+  expect(beats.map(({ instance }) => instance).sort()).toEqual(['one', 'other', 'two'])
+  expect(beats).toContainEqual({ ...beat, instance: 'one', alive: '2026-11-20T11:30:00.000Z' })
+})
+
 test('a sign that cannot be read is none', async () => {
   const storage = memory()
   await putBeat(storage, 'app', beat)
@@ -54,6 +69,6 @@ test('signs of writers that are gone for a month are removed', async () => {
     ms += 20 * 86_400_000
   }
   await putBeat(storage, 'app', { ...beat, writer: 'here' })
-  await removeOldBeats(storage, 'app', 'here')
+  await removeOldBeats(storage, 'app', { writer: 'here' })
   expect((await readBeats(storage, 'app')).map(({ writer }) => writer)).toEqual(['here', 'away'])
 })

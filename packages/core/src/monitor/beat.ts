@@ -11,12 +11,17 @@ import {
   type Storage,
 } from '../storage/storage.ts'
 
-/** The last sign of life of one writer: one small object that it replaces. */
+/** The last sign of life of one engine: one small object that it replaces. */
 export interface Beat {
   readonly writer: string
-  /** When this writer's process started. ISO 8601, UTC, like `at`. */
+  /** Of several engines on one spool, which are one writer. Older versions told none. */
+  readonly instance?: string
+  /** When this engine was made. ISO 8601, UTC, like `at`. */
   readonly since: string
+  /** When it was in this state. */
   readonly at: string
+  /** It has run since, and could not look: its backups fail. */
+  readonly alive?: string
   readonly state: BeatState
   /** Id of the newest backup as this writer knows it. With `unchanged` and `asleep`, it is what the database still is. */
   readonly backup?: string
@@ -30,8 +35,15 @@ export function beatFolder(database: string): string {
   return `${databaseFolder(database)}heartbeat/`
 }
 
-function beatKey(database: string, writer: string): string {
-  return `${beatFolder(database)}${writer}.json`
+type Who = Pick<Beat, 'writer' | 'instance'>
+
+function beatKey(database: string, { writer, instance }: Who): string {
+  return `${beatFolder(database)}${writer}${instance === undefined ? '' : `.${instance}`}.json`
+}
+
+/** When it was last heard of. */
+export function lastSignOf({ at, alive = at }: Beat): string {
+  return alive > at ? alive : at
 }
 
 export async function putBeat(
@@ -41,7 +53,7 @@ export async function putBeat(
   options: CallOptions = {},
 ): Promise<void> {
   const bytes = Buffer.from(`${JSON.stringify({ format: 1, ...beat })}\n`)
-  await storage.put(beatKey(database, beat.writer), bytesBody(bytes), { ...options, contentType: 'application/json' })
+  await storage.put(beatKey(database, beat), bytesBody(bytes), { ...options, contentType: 'application/json' })
 }
 
 /** The signs of life in a storage: of many, those stored last. */
@@ -61,22 +73,26 @@ export async function readBeats(
 
 // A month after its last sign a writer is gone for good.
 const GONE_AFTER_MS = 30 * 24 * 3_600_000
+// Engines that start together must not take each other for gone. What is older started before `mine`, which replaces it.
+const REPLACED_AFTER_MS = 3_600_000
 
-/** Deletes the signs of writers long gone, by the storage's own clock: that of `writer` was stored just now. */
+/** Deletes signs long gone, and those that `mine`, stored just now, replaces: by the storage's own clock. */
 export async function removeOldBeats(
   storage: Storage,
   database: string,
-  writer: string,
+  mine: Who,
   { signal }: CallOptions = {},
 ): Promise<void> {
   const found: ListedObject[] = []
   for await (const object of listAll(storage, { prefix: beatFolder(database), signal })) found.push(object)
-  const nowMs = found.find(({ key }) => key === beatKey(database, writer))?.modified?.getTime()
+  const key = beatKey(database, mine)
+  const nowMs = found.find((each) => each.key === key)?.modified?.getTime()
   if (nowMs === undefined) return
-  const old = found.filter(
-    ({ key, modified }) =>
-      key.endsWith('.json') && modified !== undefined && nowMs - modified.getTime() > GONE_AFTER_MS,
-  )
+  const own = `${beatFolder(database)}${mine.writer}.`
+  const old = found.filter(({ key, modified }) => {
+    if (!key.endsWith('.json') || modified === undefined) return false
+    return nowMs - modified.getTime() > (key.startsWith(own) ? REPLACED_AFTER_MS : GONE_AFTER_MS)
+  })
   if (old.length > 0)
     await storage.delete(
       old.map(({ key }) => key),
@@ -92,10 +108,13 @@ async function readBeat(storage: Storage, key: string, signal: AbortSignal | und
       throw new BackupError('MANIFEST_INVALID', `${key} is not valid: ${problem}.`)
     })
     const backup = fields.optionalText('backup')
+    const instance = fields.optionalText('instance')
     return {
       writer: fields.text('writer'),
+      ...(instance === undefined ? {} : { instance }),
       since: fields.time('since'),
       at: fields.time('at'),
+      ...(fields.optionalText('alive') === undefined ? {} : { alive: fields.time('alive') }),
       state: fields.oneOf('state', ['awake', 'unchanged', 'asleep']),
       ...(backup === undefined ? {} : { backup }),
     }

@@ -57,6 +57,25 @@ describe('how fresh the newest backup is', () => {
     expect(judge([died, next])).toBe('20T09:00 asleep')
   })
 
+  test('of two on one spool, the old one closing last does not put the new one to sleep', () => {
+    const old = beat('asleep', '12:05', { instance: 'old', since: at('01:00') })
+    expect(judge([old, beat('awake', '12:00', { instance: 'new', since: at('12:00') })])).toBe('20T12:05')
+    expect(judge([old, beat('asleep', '13:00', { instance: 'new', since: at('12:00') })])).toBe('20T13:00 asleep')
+  })
+
+  test('a crash before a clean run of the same writer, or of an older version, does not keep it from sleeping', () => {
+    const next = beat('asleep', '09:00', { instance: 'next', since: at('06:00') })
+    expect(judge([beat('awake', '05:00', { instance: 'died', since: at('05:00') }), next])).toBe('20T09:00 asleep')
+    expect(judge([beat('unchanged', '05:00', { since: at('04:00') }), next])).toBe('20T09:00 asleep')
+  })
+
+  test('one that is heard of after the one that replaced it started runs on, as fresh as its last look', () => {
+    const recycled = beat('asleep', '09:00', { instance: 'b', since: at('06:00') })
+    const survivor = beat('unchanged', '05:00', { instance: 'a', alive: at('10:00') })
+    expect(judge([survivor, recycled])).toBe('20T09:00')
+    expect(judge([survivor])).toBe('20T05:00')
+  })
+
   test('a backup that was made since the clean stop shows that somebody runs', () => {
     const beats = [beat('asleep', '02:30', { backup: idAt('02:00') })]
     expect(judge(beats)).toBe('20T03:00')

@@ -103,6 +103,7 @@ async function runJob(options: StartSchedules, job: ResolvedJob, signal: AbortSi
     if (result.outcome === 'unchanged') await beats.unchanged(database, result.id, to, signal)
   } catch (error) {
     logFailure(options, job, error)
+    if (!signal.aborted) await beats.alive(database, signal)
     throw error
   }
 }
