@@ -33,6 +33,19 @@ test('the right password lets in, whatever the user name; everything else asks f
   }
 })
 
+test.each(['2600:3c00::N:1:2:3', '2600:3c00:0:0:N:1:2:3', '2600:3c00::N'])(
+  'addresses of one network wait together, however they are written (%s)',
+  async (pattern) => {
+    const { authorize } = password('ADMIN_PASSWORD', { environment, now: () => 0 })
+    for (let i = 1; i <= 10; i++) {
+      const address = pattern.replace('N', String(i))
+      expect(await statusOf(authorize({ headers: basic('a:guess'), address }))).toBe(401)
+    }
+    expect(await statusOf(authorize({ headers: basic('a:guess'), address: '2600:3c00::' }))).toBe(429)
+    expect(await statusOf(authorize({ headers: basic('a:guess'), address: '2600:3c00:0:1::' }))).toBe(401)
+  },
+)
+
 test('ten wrong ones from an address, and it waits; others do not', async () => {
   let nowMs = 0
   const { authorize } = password('ADMIN_PASSWORD', { environment, now: () => nowMs })

@@ -103,5 +103,14 @@ function passwordIn(header: string | null): string | undefined {
 
 /** One house has one IPv6 /64, and many addresses in it. */
 function networkOf(address: string): string {
-  return address.includes(':') && !address.includes('.') ? address.split(':').slice(0, 4).join(':') : address
+  if (!address.includes(':') || address.includes('.')) return address
+  const [left = '', right] = address.split('::')
+  const groups = left === '' ? [] : left.split(':')
+  // `::` stands for as many zeros as are missing.
+  const zeros = right === undefined ? 0 : 8 - groups.length - right.split(':').length
+  const whole = [...groups, ...Array<string>(Math.max(0, zeros)).fill('0'), ...(right?.split(':') ?? [])]
+  return whole
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16))
+    .join(':')
 }

@@ -113,10 +113,13 @@ export async function claimTicket(place: TicketPlace, ticket: Ticket<unknown>, c
   return typeof kept === 'object' && kept !== null && 'nonce' in kept && kept.nonce === nonce
 }
 
-/** Forgets tickets made before `until`, a page at most: what is left goes with the next call. */
+/**
+ * Forgets tickets made before `until`, a page at most. What is left, like in a storage that does not answer now, goes with
+ * the next call.
+ */
 export async function forgetTickets(place: TicketPlace, until: Date): Promise<void> {
   const prefix = folderOf(place)
-  await Promise.all(
+  await Promise.allSettled(
     place.storages.map(async ({ storage }) => {
       const { objects } = await storage.list({ prefix })
       const old = objects.map(({ key }) => key).filter((key) => key < `${prefix}${stampOf(until)}`)

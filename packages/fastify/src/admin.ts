@@ -1,7 +1,7 @@
 import { type AdminOptions, createAdmin } from '@sqlite-backup/admin'
 import { toRequest } from '@sqlite-backup/admin/node'
 import type { SqliteBackup } from '@sqlite-backup/core'
-import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 
 export interface BackupAdminOptions extends AdminOptions<FastifyRequest> {
   /** Where the admin is: Fastify's own option of `register`. @default '/admin/backups' */
@@ -35,9 +35,9 @@ export async function backupAdmin(app: FastifyInstance, options: BackupAdminOpti
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
 
-  const handler = async (request: FastifyRequest): Promise<Response> => {
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<Response> => {
     const gone = new AbortController()
-    request.raw.socket.once('close', () => gone.abort())
+    reply.raw.once('close', () => gone.abort())
     const asked = toRequest(request.raw, {
       url: request.originalUrl,
       protocol: request.protocol,

@@ -1,12 +1,19 @@
 import { AdminError } from '../web/admin-error.ts'
 import { backupIdOf, databaseOf, type Exchange } from '../web/exchange.ts'
 
+const answers = new Map([
+  ['yes', true],
+  ['true', true],
+  ['no', false],
+  ['false', false],
+])
+
 /** Exempts a backup from pruning, or gives it back to the retention policy. True when it is kept now. */
 export async function keepBackup(exchange: Exchange): Promise<boolean> {
   const { admin, access, input } = exchange
   const database = databaseOf(exchange)
   const id = backupIdOf(exchange)
-  const wanted = { yes: true, true: true, no: false, false: false }[input.keep ?? '']
+  const wanted = answers.get(input.keep ?? '')
   if (wanted === undefined) throw new AdminError(400, 'KEEP_INVALID', 'Say keep: true or keep: false.')
   const actor = access.actor.id
   const reason = input.reason?.trim()

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { bytesBody, openBackup, readObject } from '@sqlite-backup/core'
+import { BackupError, bytesBody, openBackup, readObject, type Storage } from '@sqlite-backup/core'
 import { memory, withCount } from '@sqlite-backup/core/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { createAdmin } from '../create-admin.ts'
@@ -44,6 +44,49 @@ test('the first view of 10,000 backups takes six requests, and the next one none
     expect(disk.total()).toBe(0)
     await admin.close()
   }
+})
+
+test('what one storage knows about a backup is shown, and one that is down stops no download', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'admin-overview-'))
+  const db = new DatabaseSync(join(dir, 'shop.db'))
+  db.exec('CREATE TABLE t (x)')
+  const [near, far] = [memory(), memory()]
+  let isDown = false
+  const away = (): Promise<never> => Promise.reject(new BackupError('STORAGE_MISSING', 'It is away.'))
+  const shaky: Storage = { ...far, list: (...args) => (isDown ? away() : far.list(...args)) }
+  const engine = await openBackup({
+    databases: { shop: join(dir, 'shop.db') },
+    storages: { near, far: shaky },
+    jobs: false,
+  })
+  const { id } = await engine.backup('shop')
+  await engine.verify(id, { database: 'shop', level: 'proven', from: 'near' })
+  const grant = { actor: { id: 'ann' }, permissions: 'all' } as const
+  const admin = createAdmin({ backup: engine, authorize: () => grant })
+  onTestFinished(async () => {
+    await admin.close()
+    await engine.close()
+    db.close()
+    rmSync(dir, { recursive: true })
+  })
+  const call = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const request = new Request(`http://localhost/admin/backups${path}`, init)
+    return admin.handle(request, { input: request, basePath: '/admin/backups' })
+  }
+  const { newest } = (await (await call('/api/overview')).json()) as { newest: { marks: { level: string } }[] }
+  expect(newest.map(({ marks }) => marks.level)).toEqual(['proven'])
+
+  const post = (path: string, body: unknown): Promise<Response> =>
+    call(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin', 'x-sqlite-backup': '1' },
+      body: JSON.stringify(body),
+    })
+  isDown = true
+  const link = await post(`/api/backups/${id}/download`, {})
+  expect(link.status, await link.clone().text()).toBeLessThan(300)
+  isDown = false
+  expect((await post(`/api/backups/${id}/keep`, { keep: 'constructor' })).status).toBe(400)
 })
 
 /** Manifests of backups that were made every hour before: copies of the one that is there. */

@@ -57,11 +57,7 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     each.newest === undefined ? each : { ...each, newest: { ...each.newest, ageMs: each.newest.ageMs + spentMs } },
   )
   admin.looked.add(database)
-  // All storages should have the same; the one that has the newest shows it.
-  const [newest = []] = storages
-    .map(({ recent }) => recent)
-    .filter((recent) => recent !== undefined)
-    .sort((a, b) => ((a[0]?.created ?? '') < (b[0]?.created ?? '') ? 1 : -1))
+  const newest = newestOf(storages.flatMap(({ recent }) => (recent === undefined ? [] : [recent])))
   const next = status.databases[0]?.next
   const lastFailure = activity.lastFailure(database)
   return {
@@ -80,6 +76,28 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     brokeGlass: requests.filter(({ state }) => state === 'broke-glass'),
     newest,
   }
+}
+
+/** All storages should have the same: the one that has the newest shows it, with what any of them knows about each. */
+function newestOf(lists: readonly BackupList['items'][]): BackupList['items'] {
+  const [items = []] = lists.toSorted((a, b) => (b[0]?.created ?? '').localeCompare(a[0]?.created ?? ''))
+  return items.map((item) => {
+    const known = lists.flatMap((list) => list.filter(({ id }) => id === item.id).flatMap(({ marks }) => marks ?? []))
+    const level = (['proven', 'checked', 'stored'] as const).find((each) => known.some((marks) => marks.level === each))
+    const isBad = known.some((marks) => marks.isBad)
+    return {
+      ...item,
+      ...(item.marks === undefined
+        ? {}
+        : {
+            marks: {
+              ...(isBad || level === undefined ? {} : { level }),
+              isBad,
+              isKept: known.some((marks) => marks.isKept),
+            },
+          }),
+    }
+  })
 }
 
 async function orNone<T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> {
