@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { findRisks, type Surroundings } from './find-risks.ts'
-import { splitSql } from './split-sql.ts'
+import { endsTransactions, splitSql } from './split-sql.ts'
 import { rebuildUsers } from './testing/project.ts'
 
 const usual: Surroundings = {
@@ -75,6 +75,15 @@ describe('splitSql', () => {
       CREATE TEMP TRIGGER t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM a; END;
       SELECT 2`
     expect(splitSql(sql).map(({ text }) => text.slice(0, 12))).toEqual(["SELECT 'a;''", 'CREATE TEMP ', 'SELECT 2'])
+  })
+
+  test('ends a statement where Drizzle cuts the file, with a semicolon or without', () => {
+    const parts = ["UPDATE a SET x = ''", 'COMMIT', "SELECT 'b", "c'", 'UPDATE a SET x = 1 WHERE id = 7']
+    const sql = parts.join('\n--> statement-breakpoint\n')
+    expect(splitSql(sql).map(({ text }) => text)).toEqual(parts)
+    expect(splitSql(parts.join(';--> statement-breakpoint '))).toHaveLength(parts.length)
+    expect(endsTransactions(sql)).toBe(true)
+    expect(risks(sql)).toEqual(["UPDATE a SET x = '' | It has no WHERE: every row of the table is changed."])
   })
 
   test('takes what is not closed as it comes', () => {

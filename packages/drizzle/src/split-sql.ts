@@ -23,8 +23,15 @@ interface Scanned extends Token {
 const LEXEME =
   /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*'|[\p{L}_$][\p{L}\p{N}_$]*|\s+|[\s\S]/gu
 
+/** Drizzle cuts a file here wherever it stands, before SQLite sees a semicolon, a string or a comment of it. */
+const BREAKPOINT = '--> statement-breakpoint'
+
 /** The statements of an SQL script. A trigger with all that is in it is one. */
 export function splitSql(sql: string): readonly Statement[] {
+  return sql.split(BREAKPOINT).flatMap(splitPart)
+}
+
+function splitPart(sql: string): readonly Statement[] {
   const statements: Statement[] = []
   let tokens: Scanned[] = []
   const flush = (): void => {

@@ -1,4 +1,5 @@
-import type { ImageSurvey, SurveyedTable } from '../work/protocol.ts'
+import { possibleMoves } from '../work/possible-moves.ts'
+import type { ImageSurvey } from '../work/protocol.ts'
 import type { LostRows } from './guard-api.ts'
 
 export interface SurveyDifference {
@@ -40,11 +41,17 @@ export function compareSurveys(
       if (gone > 0) lost.push({ table, before: rows, after: rows - gone })
     }
   }
+  const renamed = renamedReferences(before, after, moves)
   for (const [reference, count] of Object.entries(before.references)) {
     const [table = '', column = ''] = splitReference(reference, before)
-    const left = after.references[`${moves.get(table) ?? table}.${column}`]
+    const now = moves.get(table) ?? table
+    const found = after.references[renamed.get(reference) ?? `${now}.${column}`]
+    // A column that went without another one coming has no new name: it is told as gone.
+    if (found === undefined && isGone(after, now, column) && newColumns(before, after, table, now).length === 0)
+      continue
+    const left = found ?? 0
     // Rows that are gone have taken their references with them.
-    if (left === undefined || left >= count || lost.some((each) => each.table === table)) continue
+    if (left >= count || lost.some((each) => each.table === table)) continue
     lost.push({ table, column, before: count, after: left })
   }
   const violationsBefore = underNewNames(before.violations, moves)
@@ -90,25 +97,44 @@ function goneObjects(before: ImageSurvey, after: ImageSurvey): readonly string[]
     .map(([name, kind]) => `There is no ${kind} ${name} any more.`)
 }
 
-/** Tables that are gone, and a new table for each that has all their columns and at least as many rows. */
+/** Tables that are gone, and a new table for each that has all their columns and all their rows. */
 function findMoves(before: ImageSurvey, after: ImageSurvey): ReadonlyMap<string, string> {
   const moves = new Map<string, string>()
-  const isGone = ([name]: [string, SurveyedTable]): boolean => after.tables[name] === undefined
-  const isNew = ([name]: [string, SurveyedTable]): boolean => before.tables[name] === undefined
-  const candidates = Object.entries(after.tables).filter(isNew)
-  for (const [from, { rows, columns }] of Object.entries(before.tables).filter(isGone)) {
-    const fits = candidates.filter(
-      ([to, table]) =>
-        ![...moves.values()].includes(to) &&
-        columns.every((column) => table.columns.includes(column)) &&
-        rows !== null &&
-        table.rows !== null &&
-        table.rows >= rows,
-    )
-    const best = fits.find(([, table]) => table.rows === rows) ?? fits[0]
-    if (best !== undefined) moves.set(from, best[0])
+  for (const [from, targets] of possibleMoves(before.tables, after.tables)) {
+    const fits = targets.filter((to) => ![...moves.values()].includes(to) && (after.goneRows[from]?.[to] ?? 0) === 0)
+    const best = fits.find((to) => after.tables[to]?.rows === before.tables[from]?.rows) ?? fits[0]
+    if (best !== undefined) moves.set(from, best)
   }
   return moves
+}
+
+/** References whose column is gone, and one of a new column of the same table for each that has at least as many. */
+function renamedReferences(
+  before: ImageSurvey,
+  after: ImageSurvey,
+  moves: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const renamed = new Map<string, string>()
+  for (const [reference, count] of Object.entries(before.references)) {
+    const [table = '', column = ''] = splitReference(reference, before)
+    const now = moves.get(table) ?? table
+    if (!isGone(after, now, column)) continue
+    const fits = newColumns(before, after, table, now)
+      .map((name) => `${now}.${name}`)
+      .filter((key) => (after.references[key] ?? -1) >= count && ![...renamed.values()].includes(key))
+    const best = fits.find((key) => after.references[key] === count) ?? fits[0]
+    if (best !== undefined) renamed.set(reference, best)
+  }
+  return renamed
+}
+
+function isGone({ tables }: ImageSurvey, table: string, column: string): boolean {
+  return tables[table]?.columns.includes(column) !== true
+}
+
+/** Columns that a table has under its name of now and did not have before. */
+function newColumns(before: ImageSurvey, after: ImageSurvey, table: string, now: string): readonly string[] {
+  return (after.tables[now]?.columns ?? []).filter((column) => isGone(before, table, column))
 }
 
 /** `table.column`, where either may have a dot. */

@@ -21,6 +21,7 @@ function survey({ rows = {}, ...more }: Facts = {}): ImageSurvey {
     migrations: {},
     foreignKeys: [],
     goneKeys: {},
+    goneRows: {},
     objects: {},
     contentSha256: JSON.stringify([rows, more]),
     ...more,

@@ -3,13 +3,14 @@ import type { NamedStorage } from '../catalog/first-answering.ts'
 import type { BeforeMigration, Manifest } from '../catalog/manifest.ts'
 import { listRecords } from '../catalog/records.ts'
 import { summarizeRecords } from '../catalog/summarize-records.ts'
-import type { CallOptions } from '../storage/storage.ts'
+import { isBackupError } from '../errors.ts'
+import type { CallOptions, Storage } from '../storage/storage.ts'
 
 /** An earlier try is among the newest, or it was long ago and another backup does no harm. */
 const MAX_LOOKED_AT = 5
 
 /**
- * A good backup that was made before the same migrations on the same content, in every storage: what a crash loop would
+ * A good backup, body and all, that was made before the same migrations on the same content, in every storage: what a crash loop would
  * make again and again.
  * @throws BackupError what a storage throws
  */
@@ -36,7 +37,8 @@ async function candidates(
     if (
       beforeMigration?.sha256 === sha256 &&
       beforeMigration.contentSha256 === contentSha256 &&
-      !summarizeRecords(await listRecords(storage, entry, options)).isBad
+      !summarizeRecords(await listRecords(storage, entry, options)).isBad &&
+      (await hasBody(storage, manifest, options))
     ) {
       found.push(manifest)
     }
@@ -44,4 +46,14 @@ async function candidates(
     if (looked === MAX_LOOKED_AT) break
   }
   return found
+}
+
+async function hasBody(storage: Storage, { body, stored }: Manifest, options: CallOptions): Promise<boolean> {
+  try {
+    const { sizeBytes } = await storage.head(body, options)
+    return sizeBytes === stored.sizeBytes
+  } catch (error) {
+    if (isBackupError(error, 'OBJECT_MISSING')) return false
+    throw error
+  }
 }

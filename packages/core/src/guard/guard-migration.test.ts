@@ -8,6 +8,7 @@ import { openBackup } from '../engine.ts'
 import type { SqliteBackup } from '../engine-api.ts'
 import { faulty } from '../storage/faulty.ts'
 import { memory } from '../storage/memory.ts'
+import { bytesBody, type Storage } from '../storage/storage.ts'
 import type { GuardOptions } from './guard-api.ts'
 import { MigrationRolledBackError } from './migration-rolled-back.ts'
 
@@ -288,6 +289,35 @@ describe('an explained loss', () => {
   })
 })
 
+describe('the backup of an earlier try', () => {
+  const tries = async (spoil: (body: string, storage: Storage) => Promise<unknown>): Promise<readonly boolean[]> => {
+    const [disk, other] = [memory(), memory()]
+    const { engine } = await setUp({ storages: { disk, other } })
+    const reused: boolean[] = []
+    engine.on('migration.started', ({ isBackupReused }) => reused.push(isBackupReused))
+    const failing = (): never => {
+      throw new Error('no')
+    }
+    const isAtomic = async () => ({ names: ['1'], sha256: 'a'.repeat(64), isAtomic: true })
+    const { backupId } = await rolledBack(engine.guard('app', failing, { pending: isAtomic }))
+    await spoil((await engine.show(backupId)).manifest.body, other)
+    const again = await rolledBack(engine.guard('app', failing, { pending: isAtomic }))
+    // Whatever was found: now there is one to go back to.
+    expect((await other.head((await engine.show(again.backupId)).manifest.body)).sizeBytes).toBeGreaterThan(100)
+    return reused
+  }
+
+  test('is used again', async () => {
+    expect(await tries(async () => {})).toEqual([false, true])
+  })
+
+  test('is not, when a storage has no body of it, or not all of it', async () => {
+    expect(await tries((body, storage) => storage.delete([body]))).toEqual([false, false])
+    const cut = bytesBody(Buffer.from('cut'))
+    expect(await tries((body, storage) => storage.put(body, cut))).toEqual([false, false])
+  })
+})
+
 describe('without a backup', () => {
   test('nothing is migrated', async () => {
     const disk = faulty(memory(), [{ on: 'put', times: 99, code: 'STORAGE_DENIED' }])
@@ -306,6 +336,15 @@ describe('without a backup', () => {
     expect(result).toMatchObject({ outcome: 'nothing-pending', value: 'same' })
     expect((await place.engine.list('app')).items).toEqual([])
     expect(existsSync(guardFolder(place))).toBe(false)
+  })
+
+  test('nothing pending: backups of a machine that applied none name the newest migration all the same', async () => {
+    const { db, engine } = await setUp()
+    db.exec(`CREATE TABLE __drizzle_migrations(id INTEGER PRIMARY KEY, hash TEXT, created_at);
+             INSERT INTO __drizzle_migrations VALUES (1, 'abc', 1)`)
+    const none = async () => ({ names: [], sha256: '', tags: { abc: '0000_init' } })
+    expect(await engine.guard('app', () => {}, { pending: none })).toMatchObject({ outcome: 'nothing-pending' })
+    expect((await engine.backup('app')).manifest?.source.migration).toBe('0000_init')
   })
 
   test('a database that is not there yet is made', async () => {

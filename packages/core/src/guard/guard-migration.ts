@@ -50,7 +50,10 @@ export async function guardMigration<T>(
   const spoolDir = await openSpool(database)
   const dir = join(spoolDir, 'migration')
   // With nothing to do no process is started and no lock taken.
-  if ((await readIntent(dir)) === undefined && isNothing(await options.pending?.())) {
+  const asked = (await readIntent(dir)) === undefined ? await options.pending?.() : undefined
+  if (isNothing(asked)) {
+    // On a machine that did not apply them, a backup names its newest migration all the same.
+    await keepTags(spoolDir, asked)
     return unguarded('nothing-pending', database.name, await migrate(HERE), began, [])
   }
   const warnings: string[] = []
@@ -94,7 +97,7 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
   const { state } = await context.capture.inspect({ path: database.path }, { signal })
   if (state !== 'database') {
     const pending = asked ?? (await options.plan?.({ migrations: {}, foreignKeys: [] }))
-    await keepTags(guarded, pending)
+    await keepTags(guarded.spoolDir, pending)
     return unguarded('nothing-to-lose', database.name, await migrate(HERE), began, warnings, pending?.names)
   }
 
@@ -108,7 +111,7 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
     const planned = await options.plan?.(before)
     guarded.warn(planned?.warnings ?? [])
     const pending = asked ?? planned
-    await keepTags(guarded, pending)
+    await keepTags(guarded.spoolDir, pending)
     const backup = await backUpBefore(
       context,
       database,
@@ -129,7 +132,7 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
 }
 
 /** Before a backup, whose manifest names the newest migration. */
-async function keepTags<T>({ spoolDir }: Guarded<T>, pending: PendingMigrations | undefined): Promise<void> {
+async function keepTags(spoolDir: string, pending: PendingMigrations | undefined): Promise<void> {
   if (pending?.tags !== undefined) await writeMigrationTags(spoolDir, pending.tags)
 }
 

@@ -56,12 +56,13 @@ export function surveyNow(
   { bookkeeping, image: file, before }: Pick<GuardIntent, 'bookkeeping' | 'image' | 'before'>,
   signal: AbortSignal,
 ): Promise<{ readonly survey: ImageSurvey; readonly blockedMs: number }> {
-  const rows = Object.fromEntries(Object.entries(before.tables).map(([name, table]) => [name, table.rows]))
+  const { tables } = before
+  const references = Object.keys(before.references)
   return onceMore(async () => {
     const image = await takeImage(context, database, dir, signal)
     try {
       // A roll-back that was interrupted may have taken it already.
-      const since = existsSync(file) ? { since: { file, rows } } : {}
+      const since = existsSync(file) ? { since: { file, tables, references } } : {}
       const survey = await context.work.survey({ file: image.path, bookkeeping, ...since }, { signal })
       return { survey, blockedMs: image.blockedMs }
     } finally {

@@ -53,8 +53,7 @@ export type WorkMethods = {
       readonly file: string
       readonly bookkeeping: readonly string[]
       readonly cacheBytes?: number
-      /** An older image, and how many rows it has, by table. */
-      readonly since?: { readonly file: string; readonly rows: Readonly<Record<string, number | null>> }
+      readonly since?: SurveyedBefore
     }
     result: ImageSurvey
   }
@@ -110,11 +109,22 @@ export interface SchemaDifference {
   readonly schema: Exclude<SchemaChange, 'same'>
 }
 
+/** An older image, and what a survey of it found. */
+export interface SurveyedBefore {
+  readonly file: string
+  readonly tables: ImageSurvey['tables']
+  /** Their names, as `table.column`. */
+  readonly references: readonly string[]
+}
+
 /** An image as a migration should find and leave it. */
 export interface ImageSurvey extends Pick<CheckReport, 'outcome' | 'messages' | 'pageCount'> {
   /** By name, without the shadow tables of virtual ones. */
   readonly tables: Readonly<Record<string, SurveyedTable>>
-  /** Rows that refer to another one, by `table.column`, where deleting that one would only take the reference away. */
+  /**
+   * Rows that refer to another one, by `table.column`, where deleting that one would only take the reference away, or
+   * would have in `since`.
+   */
   readonly references: Readonly<Record<string, number>>
   /** Rows that refer to nothing, by `child → parent`. */
   readonly violations: Readonly<Record<string, number>>
@@ -126,6 +136,8 @@ export interface ImageSurvey extends Pick<CheckReport, 'outcome' | 'messages' | 
   readonly foreignKeys: readonly SurveyedForeignKey[]
   /** In tables that have more rows than `since`: how many of its rows are gone all the same, by primary key. */
   readonly goneKeys: Readonly<Record<string, number>>
+  /** Of tables of `since` that are gone: how many of their rows a new table that may be theirs does not have, by its name. */
+  readonly goneRows: Readonly<Record<string, Readonly<Record<string, number>>>>
   /** Triggers and views, by name. */
   readonly objects: Readonly<Record<string, 'trigger' | 'view'>>
   /** Over the file without the counters in its header: equal for two captures of equal content, also after a restore. */

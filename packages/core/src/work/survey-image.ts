@@ -4,15 +4,16 @@ import { sqliteCode } from '../wal/result-code.ts'
 import { checkImage } from './check-image.ts'
 import { countForeignKeyViolations } from './foreign-keys.ts'
 import { countGoneKeys } from './gone-keys.ts'
+import { countGoneRows } from './gone-rows.ts'
 import { hashContent } from './hash-content.ts'
 import { countRows, listTables, openImage, quoteName } from './image-database.ts'
-import type { BookedMigration, ImageSurvey, SurveyedForeignKey, SurveyedTable } from './protocol.ts'
+import { possibleMoves } from './possible-moves.ts'
+import type { BookedMigration, ImageSurvey, SurveyedBefore, SurveyedForeignKey, SurveyedTable } from './protocol.ts'
 
 export interface SurveyOptions {
   /** Tables in which migrators keep their books: no part of `schemaSha256`. */
   readonly bookkeeping: readonly string[]
-  /** An older image, and how many rows it has, by table. */
-  readonly since?: { readonly file: string; readonly rows: Readonly<Record<string, number | null>> }
+  readonly since?: SurveyedBefore
   /** Memory for pages. @default what SQLite takes: 2 MB */
   readonly cacheBytes?: number
 }
@@ -32,7 +33,7 @@ export function surveyImage(file: string, options: SurveyOptions): ImageSurvey {
     if (outcome !== 'damaged' || sqliteCode(error) === undefined) throw error
     // Pages that SQLite cannot read have nothing to count.
     const nothing = { tables: {}, references: {}, violations: {}, schemaSha256: '', migrations: {} }
-    return { ...about, ...nothing, foreignKeys: [], goneKeys: {}, objects: {} }
+    return { ...about, ...nothing, foreignKeys: [], goneKeys: {}, goneRows: {}, objects: {} }
   }
 }
 
@@ -42,12 +43,13 @@ function surveyContent(file: string, { bookkeeping, since }: SurveyOptions) {
     const tables = surveyTables(database)
     return {
       tables,
-      references: countReferences(database, Object.keys(tables)),
+      references: countReferences(database, Object.keys(tables), since?.references ?? []),
       violations: countViolations(database, Object.keys(tables)),
       schemaSha256: hashSchema(database, bookkeeping),
       migrations: readMigrations(database, bookkeeping),
       foreignKeys: readForeignKeys(database, Object.keys(tables)),
-      goneKeys: since === undefined ? {} : countGoneKeys(since.file, file, grownTables(tables, since.rows)),
+      goneKeys: since === undefined ? {} : countGoneKeys(since.file, file, grownTables(tables, since.tables)),
+      goneRows: since === undefined ? {} : countGoneRows(since.file, file, possibleMoves(since.tables, tables)),
       objects: readObjects(database),
     }
   } finally {
@@ -79,9 +81,9 @@ function surveyTables(database: DatabaseSync): Record<string, SurveyedTable> {
 }
 
 /** Others who write meanwhile may have made up for rows that are gone. */
-function grownTables(tables: Record<string, SurveyedTable>, before: Readonly<Record<string, number | null>>) {
+function grownTables(tables: ImageSurvey['tables'], before: ImageSurvey['tables']): readonly string[] {
   return Object.entries(tables)
-    .filter(([name, { rows }]) => rows !== null && rows > (before[name] ?? rows))
+    .filter(([name, { rows }]) => rows !== null && rows > (before[name]?.rows ?? rows))
     .map(([name]) => name)
 }
 
@@ -98,9 +100,13 @@ function columnsOf(database: DatabaseSync, table: string): readonly string[] {
 
 /**
  * How many rows refer to another one, by `table.column`, where a delete there would quietly take the reference away:
- * https://sqlite.org/foreignkeys.html#fk_actions
+ * https://sqlite.org/foreignkeys.html#fk_actions. Those that were counted before are counted in any case.
  */
-function countReferences(database: DatabaseSync, tables: readonly string[]): Record<string, number> {
+function countReferences(
+  database: DatabaseSync,
+  tables: readonly string[],
+  countedBefore: readonly string[],
+): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const table of tables) {
     try {
@@ -112,6 +118,12 @@ function countReferences(database: DatabaseSync, tables: readonly string[]): Rec
         const count = action === 'SET NULL' ? `count(${column})` : `count(DISTINCT ${column})`
         const row = database.prepare(`SELECT ${count} AS n FROM ${quoteName(table)} NOT INDEXED`).get()
         counts[`${table}.${String(name)}`] = Number(row?.n)
+      }
+      for (const name of columnsOf(database, table)) {
+        const key = `${table}.${name}`
+        if (counts[key] !== undefined || !countedBefore.includes(key)) continue
+        const sql = `SELECT count(${quoteName(name)}) AS n FROM ${quoteName(table)} NOT INDEXED`
+        counts[key] = Number(database.prepare(sql).get()?.n)
       }
     } catch (error) {
       // Like its rows, what needs the app's own functions or modules cannot be counted here.
