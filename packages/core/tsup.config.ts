@@ -10,5 +10,6 @@ export default defineConfig({
     testing: 'src/testing.ts',
     'capture-process': 'src/capture/main.ts',
     'work-process': 'src/work/main.ts',
+    'last-backup-process': 'src/last-backup-process.ts',
   },
 })

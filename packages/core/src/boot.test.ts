@@ -65,6 +65,35 @@ describe('boot', { timeout: 60_000 }, () => {
     expect(await here.backups()).toHaveLength(2)
   })
 
+  it('makes it although the app ends at once, with what it wrote last', async () => {
+    const here = await freshMachine(
+      `${plainApp}
+       process.chdir('/')
+       process.on('SIGTERM', () => server.close(() => {
+         db.exec("INSERT INTO t VALUES ('at the end')")
+         db.close()
+         process.exit(0)
+       }))`,
+    )
+    const app = await here.start({ SQLITE_BACKUP_STOP_DEADLINE: '30s' })
+    await app.add('two')
+    expect(await app.stop()).toBe(0)
+    const next = createMachine({ root, name: `next-${count}`, storage: `machine-${count}`, command })
+    const after = await next.start()
+    expect(await after.rows()).toEqual(['one', 'two', 'at the end'])
+    await after.stop()
+  })
+
+  it('says so when the app ends at once and the storage takes nothing, and ends in time', async () => {
+    const here = await freshMachine(`${plainApp}\nprocess.on('SIGTERM', () => process.exit(4))`)
+    const app = await here.start({ SQLITE_BACKUP_STOP_DEADLINE: '3s', FAULT: 'hang:put' })
+    await app.add('two')
+    expect(await app.stop()).toBe(4)
+    expect(app.output()).toMatch(
+      /It waits in the spool|There was no time for a last backup|was no time for one after it/,
+    )
+  })
+
   it('lets an app that closes everything on SIGTERM end by itself, and backs up after that', async () => {
     const here = await freshMachine(
       `${plainApp}

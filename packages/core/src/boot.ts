@@ -11,10 +11,19 @@ import { createEngine } from './engine.ts'
 import type { SqliteBackup } from './engine-api.ts'
 import { isBackupError, messageOf } from './errors.ts'
 import type { Logger } from './events.ts'
+import { killChildren } from './rpc/spawn-child.ts'
 import { shareEngine } from './shared-engine.ts'
 import { bootedVariable, shouldBoot } from './start/should-boot.ts'
 import { stderrLogger } from './stderr-logger.ts'
+import { type BackUpAtExitOptions, backUpAtExit } from './stop/back-up-at-exit.ts'
 import { onStopSignal } from './stop/on-stop-signal.ts'
+
+/** tsup puts every entry at the root of dist. */
+const lastBackupProcess = new URL(
+  import.meta.url.endsWith('.ts') ? './last-backup-process.ts' : './last-backup-process.js',
+  import.meta.url,
+)
+type LastCall = Omit<BackUpAtExitOptions, 'leftMs'>
 
 const { [bootedVariable]: bootedPid } = process.env
 if (shouldBoot({ isMainThread, pid: process.pid, main: process.argv[1], bootedPid })) {
@@ -24,6 +33,7 @@ if (shouldBoot({ isMainThread, pid: process.pid, main: process.argv[1], bootedPi
 
 async function boot(): Promise<void> {
   const fallback = stderrLogger()
+  const lastCall = { entry: lastBackupProcess, cwd: process.cwd(), env: { ...process.env } }
   let backup: SqliteBackup | undefined
   try {
     const config = await resolveConfig()
@@ -33,7 +43,7 @@ async function boot(): Promise<void> {
     backup = engine
     await engine.restoreIfMissing()
     await engine.start()
-    backUpAtTheEnd(engine, log)
+    backUpAtTheEnd(engine, log, lastCall)
   } catch (error) {
     // An app that starts with the wrong database is worse than one that does not start.
     const hint = isBackupError(error) && error.hint !== undefined ? ` ${error.hint}` : ''
@@ -43,12 +53,35 @@ async function boot(): Promise<void> {
   }
 }
 
-function backUpAtTheEnd(backup: SqliteBackup, log: Logger): void {
-  const close = (): Promise<void> => backup.close({ backup: 'if-changed' })
+function backUpAtTheEnd(backup: SqliteBackup, log: Logger, lastCall: LastCall): void {
+  let isClosed = false
+  const close = async (): Promise<void> => {
+    await backup.close({ backup: 'if-changed' })
+    isClosed = true
+  }
+  onStopSignal(
+    (_signal, { appListens }) => {
+      if (!appListens) return
+      const toldAtMs = performance.now()
+      // Added now, so that it comes after what the app itself does on `exit`, like closing its database.
+      process.once('exit', () => {
+        if (isClosed) return
+        // They hold locks and wait for an event loop that does not turn any more.
+        killChildren()
+        const leftMs = backup.stopDeadlineMs - (performance.now() - toldAtMs)
+        if (backUpAtExit({ ...lastCall, leftMs })) return
+        log.warn(
+          {},
+          'The app ended before its last backup was made, and there was no time for one after it. `sqlite-backup run` waits for it.',
+        )
+      })
+    },
+    { whenAppListens: 'join' },
+  )
   onStopSignal(
     async (_signal, { appListens }) => {
       if (!appListens) return await close()
-      // The app may call process.exit() as soon as it is done, which waits for nobody: what there is now goes up at once.
+      // How long the app takes is not known, nor whether it waits for anybody: what there is now goes up at once.
       for (const database of backup.databases) {
         try {
           await backup.backup(database, { tier: 'shutdown', trigger: 'shutdown', ifChanged: true })

@@ -334,6 +334,27 @@ describe('close', () => {
     expect(await listed()).toEqual([])
   })
 
+  test('an app that handles SIGTERM itself and forgets app.close() is told so', async () => {
+    const endOf = async (atTheEnd: string) => {
+      const source = `
+        import Fastify from 'fastify'
+        import { sqliteBackup } from ${JSON.stringify(new URL('./plugin.ts', import.meta.url).href)}
+        const app = Fastify()
+        app.register(sqliteBackup, { config: { databases: { app: ${JSON.stringify(path)} }, storages: { disk: ${JSON.stringify(join(dir, 'b'))} }, jobs: false } })
+        process.on('SIGTERM', () => ${atTheEnd})
+        await app.listen({ port: 0, host: '127.0.0.1' })
+        process.kill(process.pid, 'SIGTERM')`
+      const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source], {
+        cwd: import.meta.dirname,
+        env: { ...process.env, NODE_NO_WARNINGS: '1' },
+      })
+      return stderr
+    }
+    const warning = 'The app ended before app.close() was through'
+    expect(await endOf('app.server.close(() => process.exit(0))')).toContain(warning)
+    expect(await endOf('app.close().then(() => process.exit(0))')).not.toContain(warning)
+  })
+
   test('no last backup with close.backup: false', async () => {
     const { app } = await listening({ close: { backup: false } })
     add(app, 'one')

@@ -132,11 +132,16 @@ function attach(app: FastifyInstance, backup: SqliteBackup, options: SqliteBacku
     ...(close.backup === undefined ? {} : { backup: close.backup }),
   })
   let stopListening = (): void => {}
+  const log = loggerOf(app)
+  const warnAtExit = (): void => {
+    log.warn({}, 'The app ended before app.close() was through: this plugin could not make its last backup.')
+  }
   app.decorate('sqliteBackup', backup)
 
   // Not run by inject() and ready(): a test starts no schedules.
   app.addHook('onListen', async () => {
-    if (signals) stopListening = onStopSignal(() => app.close())
+    if (close.backup !== false) process.once('exit', warnAtExit)
+    if (signals) stopListening = listen(app, log)
     if (schedules) await backup.start()
   })
 
@@ -145,6 +150,17 @@ function attach(app: FastifyInstance, backup: SqliteBackup, options: SqliteBacku
   // Registered first, it runs last: by then the app has closed its database.
   app.addHook('onClose', async () => {
     await closing.end()
+    process.off('exit', warnAtExit)
     stopListening()
   })
+}
+
+function listen(app: FastifyInstance, log: Logger): () => void {
+  return onStopSignal(
+    async (signal, { appListens }) => {
+      if (!appListens) await app.close()
+      else log.info({ signal }, `${signal} is left to the app's own listener: it should call app.close().`)
+    },
+    { whenAppListens: 'join' },
+  )
 }

@@ -45,6 +45,8 @@ interface Pending {
   readonly onEvent: ((event: never) => void) | undefined
 }
 
+const living = new Set<ChildProcess>()
+
 /**
  * Starts a child of ours: its own Node flags, no inherited NODE_OPTIONS (else `--import` hooks would recurse into it), structured-clone messages.
  * @throws BackupError `CAPTURE_ENTRY_MISSING` when a bundler left the entry file behind.
@@ -104,10 +106,12 @@ function attach<T extends MethodTable>(child: ChildProcess, options: SpawnOption
     if (message.type === 'error') call.reject(deserializeError(message.error))
     updateRef()
   })
+  living.add(child)
   const exited = new Promise<void>((resolve) => {
     const gone = (why: string): void => {
       if (!alive) return
       alive = false
+      living.delete(child)
       failAll(
         new BackupError('CAPTURE_DIED', `The ${options.name} process ended in the middle of its work (${why}).`, {
           hint:
@@ -173,6 +177,11 @@ function attach<T extends MethodTable>(child: ChildProcess, options: SpawnOption
     // A failed send means the child is gone: its 'exit' rejects the call.
     if (child.connected) child.send(message, undefined, undefined, () => {})
   }
+}
+
+/** Kills all children at once: for a process that ends, and whose `exit` listeners still have work for which they are in the way. */
+export function killChildren(): void {
+  for (const child of living) child.kill('SIGKILL')
 }
 
 /** The error for an aborted signal. */
