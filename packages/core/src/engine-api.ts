@@ -98,6 +98,11 @@ export interface CloseOptions {
   readonly backup?: 'if-changed' | false
   /** After that, running work is aborted; what is not stored waits in the spool for the next start. @default stopDeadlineMs */
   readonly deadlineMs?: number
+  /**
+   * The app is still at work, and time runs out: ends the schedules and makes the backup, but closes nothing. The `close()`
+   * that follows backs up what came after. @default false
+   */
+  readonly lastCall?: boolean
 }
 
 export interface FromOptions {

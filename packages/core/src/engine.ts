@@ -110,15 +110,24 @@ export function createEngine(
   }
   let isWhole = true
   let hasStarted = false
+  let called: Promise<void> | undefined
   let closed: Promise<void> | undefined
+
+  async function lastCall({ backup = false, deadlineMs = config.stop.deadline.ms }: CloseOptions): Promise<void> {
+    schedules.end()
+    if (backup === false || config.stop.backup === false || !isWhole) return
+    await backupBeforeStop(context, deadlineMs)
+    schedules.stayAwake()
+  }
 
   async function close({ backup = false, deadlineMs = config.stop.deadline.ms }: CloseOptions): Promise<void> {
     const began = performance.now()
     const left = (): number => deadlineMs - (performance.now() - began)
     calls.refuse()
     schedules.end()
+    await called
     if (backup !== false && config.stop.backup !== false && isWhole) {
-      await backupBeforeStop(context, deadlineMs)
+      await backupBeforeStop(context, called === undefined ? deadlineMs : Math.max(left(), LEAST_MS))
       // A storage that hangs may not listen to its signal either.
       await within(schedules.fallAsleep(AbortSignal.timeout(Math.max(0, Math.ceil(left())))), left())
     }
@@ -228,6 +237,10 @@ export function createEngine(
     on: bus.on,
     onAny: bus.onAny,
     close(options = {}) {
+      if (options.lastCall && closed === undefined) {
+        called ??= lastCall(options)
+        return called
+      }
       closed ??= close(options)
       return closed
     },
@@ -273,6 +286,9 @@ function retried(name: string, storage: NamedStorage['storage'], bus: EventBus):
       }),
   })
 }
+
+/** What a last call has left of the time is enough to say what is not backed up. */
+const LEAST_MS = 500
 
 interface Calls {
   run<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T>

@@ -17,6 +17,8 @@ export interface Schedules {
   end(): void
   /** Resolves when nothing of them runs any more. */
   settled(): Promise<void>
+  /** The app writes on after its last backup: that one says nothing about its end. */
+  stayAwake(): void
   /** After a clean stop: says that nothing will change where the last backup is. Only if they were started. */
   fallAsleep(signal: AbortSignal): Promise<void>
 }
@@ -71,6 +73,7 @@ export function createSchedules(context: EngineContext, { timer, random, run }: 
     async settled() {
       await Promise.all(running)
     },
+    stayAwake: () => last.clear(),
     async fallAsleep(signal) {
       if (!isStarted) return
       await Promise.all(

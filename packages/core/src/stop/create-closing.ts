@@ -58,7 +58,9 @@ export function createClosing(server: ClosableServer, backup: SqliteBackup, opti
     sinceMs = performance.now()
     if (!hasListened) return
     connections.drain(deadlineMs * CUT_CONNECTIONS_AFTER)
-    lastCall = setTimeout(() => void end(), deadlineMs * LAST_CALL_AFTER)
+    // Whatever the app still writes, `end` backs up again.
+    const call = () => backup.close({ backup: wanted, deadlineMs: Math.max(leftMs(), LEAST_MS), lastCall: true })
+    lastCall = setTimeout(() => void call(), deadlineMs * LAST_CALL_AFTER)
   }
   return {
     begin,
