@@ -69,9 +69,6 @@ const RECENT_MS = 2 * 86_400_000
 // Clocks of two machines are never quite the same.
 const CLOCK_TOLERANCE_MS = 5 * 60_000
 
-// Clocks of two machines are never quite the same.
-const CLOCK_TOLERANCE_MS = 5 * 60_000
-
 async function statusOf(
   database: WatchedDatabase,
   { name, storage }: NamedStorage,
@@ -100,12 +97,6 @@ async function statusOf(
         asOf > newest.created
           ? `Nothing was heard for ${inWords(knownMs)}, and it may be ${inWords(maxAgeMs)} at most.`
           : `The newest backup is ${inWords(ageMs)} old, and may be ${inWords(maxAgeMs)} at most.`,
-      )
-    }
-    const aheadMs = newest.created.getTime() - now.getTime()
-    if (aheadMs > CLOCK_TOLERANCE_MS) {
-      problems.push(
-        `The newest backup, ${newest.id}, is dated ${inWords(aheadMs)} in the future: the clock of who made it was ahead, or this one is behind. Until then its age says nothing.`,
       )
     }
     const aheadMs = newest.created.getTime() - now.getTime()
