@@ -71,7 +71,6 @@ export async function migrateWithBackup<D extends DrizzleDatabase, C extends Dri
     },
     {
       ...guard,
-      allowLoss: [...(guard.allowLoss ?? []), ...allowedInFiles(latest.pending)],
       file: await fileOf(db),
       bookkeeping: [table],
       ...(verify === undefined ? {} : { checks: verify }),
@@ -83,6 +82,7 @@ export async function migrateWithBackup<D extends DrizzleDatabase, C extends Dri
           names: pending.map(({ name }) => name),
           sha256: hashMigrations(pending),
           isAtomic: isAtomic(db, pending),
+          allowLoss: allowedInFiles(pending),
           tags: Object.fromEntries(all.map(({ hash, name }) => [hash, name])),
         }
       },

@@ -157,7 +157,14 @@ describe('compareSurveys', () => {
 })
 
 describe('decideInterrupted', () => {
-  const base = { phase: 'migrating', pending: ['1'], isAtomic: false, bookkeeping: [], allowLoss: [] } as const
+  const base = {
+    phase: 'migrating',
+    pending: ['1'],
+    isAtomic: false,
+    bookkeeping: [],
+    allowLoss: [],
+    rowLoss: 'rollback',
+  } as const
   const before = survey({ rows: { a: 2 } })
   const changed = survey({ rows: { a: 2, b: 0 }, schemaSha256: 'new' })
 
@@ -165,11 +172,53 @@ describe('decideInterrupted', () => {
     expect(decideInterrupted({ ...base, before, after: before }).verdict).toBe('untouched')
     const written = survey({ rows: { a: 5 } })
     expect(decideInterrupted({ ...base, isAtomic: true, before, after: written }).verdict).toBe('untouched')
-    expect(decideInterrupted({ ...base, phase: 'rolling-back', before, after: written }).verdict).toBe('untouched')
+    expect(decideInterrupted({ ...base, phase: 'rolled-back', before, after: written }).verdict).toBe('untouched')
+  })
+
+  test('takes nothing for untouched of which only the counts are as before', () => {
+    const updated = survey({ rows: { a: 2 }, contentSha256: 'updated' })
+    for (const phase of ['migrating', 'rolling-back'] as const) {
+      for (const stillPending of [undefined, ['1']]) {
+        expect(decideInterrupted({ ...base, phase, before, after: updated, stillPending }).verdict).toBe('undo')
+      }
+    }
+    const atomic = { ...base, isAtomic: true, before, after: updated }
+    expect(decideInterrupted({ ...atomic, phase: 'rolling-back' }).verdict).toBe('undo')
+    // In books that are not among those we read.
+    expect(decideInterrupted({ ...atomic, stillPending: [] }).verdict).toBe('finish')
+    expect(decideInterrupted({ ...atomic, stillPending: [], failure: 'no' }).verdict).toBe('undo')
   })
 
   test('finishes what was applied whole and lost nothing', () => {
     expect(decideInterrupted({ ...base, before, after: changed, stillPending: [] }).verdict).toBe('finish')
+  })
+
+  test('undoes what was applied whole when the migrator or a check had failed', () => {
+    const applied = { ...base, before, after: changed, stillPending: [] }
+    expect(decideInterrupted({ ...applied, failedChecks: ['balances gave false.'] })).toMatchObject({
+      verdict: 'undo',
+      reasons: ['A check failed: balances gave false.'],
+    })
+    expect(decideInterrupted({ ...applied, failure: 'no' })).toMatchObject({
+      verdict: 'undo',
+      reasons: ['It failed: no.'],
+    })
+  })
+
+  test('does with a loss of what was applied whole as rowLoss says, and never keeps half of it', () => {
+    const after = survey({ rows: { a: 0 }, schemaSha256: 'new' })
+    const lossy = { ...base, before, after, stillPending: [] }
+    const loss = ['a lost all of its 2 rows.']
+    const allowed = decideInterrupted({ ...lossy, allowLoss: ['a'] })
+    expect(allowed).toMatchObject({ verdict: 'finish', warnings: ['As allowed: a lost all of its 2 rows.'] })
+    expect(decideInterrupted({ ...lossy, rowLoss: 'warn' })).toMatchObject({ verdict: 'finish', warnings: loss })
+    expect(decideInterrupted({ ...lossy, rowLoss: 'fail' })).toMatchObject({ verdict: 'fail', reasons: loss })
+    for (const rowLoss of ['warn', 'fail'] as const) {
+      expect(decideInterrupted({ ...lossy, rowLoss, stillPending: ['1'] })).toMatchObject({
+        verdict: 'undo',
+        reasons: loss,
+      })
+    }
   })
 
   test('undoes the rest, unless others have written since', () => {

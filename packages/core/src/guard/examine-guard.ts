@@ -9,7 +9,7 @@ import { defaultSpoolDir, temporarySpoolDir } from '../spool/spool.ts'
 import { decideInterrupted } from './decide-interrupted.ts'
 import { type GuardIntent, readIntent } from './intent.ts'
 import { isBroken } from './judge-migration.ts'
-import { describeIntent } from './recover-guard.ts'
+import { describeIntent, whereItStands } from './recover-guard.ts'
 import { commandEnded } from './running-command.ts'
 import { surveyNow } from './take-image.ts'
 
@@ -71,15 +71,21 @@ async function nextStart(
   const back = `The next guarded start rolls it back to ${id}`
   try {
     const { survey: after } = await surveyNow(context, database, dir, intent, signal)
-    const { verdict, reasons } = decideInterrupted({ ...intent, after })
-    if (verdict === 'untouched') return 'The database is as it was before, and the next guarded start goes on.'
+    const decision = decideInterrupted({ ...intent, after })
+    const { verdict, reasons } = decision
+    if (verdict === 'untouched') return `${whereItStands(decision)} The next guarded start goes on.`
     const ifApplied = decideInterrupted({ ...intent, after, stillPending: [] })
     const otherwise =
       verdict === 'ask'
-        ? `others have written since, so a person has to decide whether to go back to ${id}`
+        ? `a person has to decide whether to go back to ${id}: others may have written since`
         : `it rolls it back to ${id}`
     if (ifApplied.verdict === 'finish') {
-      return `Nothing is lost. The next guarded start keeps it when all of it was applied; otherwise ${otherwise}.`
+      const told = ifApplied.warnings.length === 0 ? 'Nothing is lost.' : ifApplied.warnings.join(' ')
+      return `${told} The next guarded start keeps it when all of it was applied; otherwise ${otherwise}.`
+    }
+    if (ifApplied.verdict === 'fail') {
+      const told = ifApplied.reasons.join(' ')
+      return `${told} The next guarded start leaves it when all of it was applied; otherwise ${otherwise}.`
     }
     return verdict === 'ask' ? `${reasons.join(' ')} So ${otherwise}.` : `${back}: ${reasons.join(' ')}`
   } catch (error) {

@@ -49,6 +49,8 @@ export interface PendingMigrations {
   readonly sha256: string
   /** A failure leaves nothing of them: they run in one transaction. @default false */
   readonly isAtomic?: boolean
+  /** Tables and references that may become fewer, besides those of the options. */
+  readonly allowLoss?: readonly string[]
   /** Tags of all migrations by the hash that the database keeps of them. */
   readonly tags?: Readonly<Record<string, string>>
 }

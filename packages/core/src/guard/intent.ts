@@ -5,21 +5,28 @@ import { BackupError } from '../errors.ts'
 import { fsyncDir, writeDurably } from '../spool/durable.ts'
 import { readJson } from '../spool/read-json.ts'
 import type { ImageSurvey } from '../work/protocol.ts'
+import type { GuardOptions } from './guard-api.ts'
 
 /** Written down before a migration begins, so that whoever finds it after a crash can finish or undo. */
 export interface GuardIntent {
   readonly version: 1
-  readonly phase: 'migrating' | 'rolling-back'
+  /** What the guard was about to do; `rolled-back`: nothing more. */
+  readonly phase: 'migrating' | 'rolling-back' | 'rolled-back'
   readonly database: string
   /** ISO 8601, UTC. */
   readonly startedAt: string
   readonly pending: readonly string[]
   readonly isAtomic: boolean
   readonly allowLoss: readonly string[]
+  readonly rowLoss: NonNullable<GuardOptions['rowLoss']>
   readonly bookkeeping: readonly string[]
+  /** What the migrator threw or reported, once it has. */
+  readonly failure?: string
   readonly before: ImageSurvey
   /** Of the backup made before. */
   readonly manifest: Manifest
+  /** It was there already: an earlier try has put what the migration makes into the storages. */
+  readonly isBackupReused: boolean
   /** A storage that has it. */
   readonly storage: string
   /** Its raw image on local disk, as long as that is there. */

@@ -55,7 +55,7 @@ export async function judgeMigration<T>(
 }
 
 /** With what is behind it: Drizzle's own errors say no more than which query failed. */
-function describeFailure(failure: unknown): string {
+export function describeFailure(failure: unknown): string {
   const message = messageOf(failure).trim()
   const cause = failure instanceof Error && failure.cause !== undefined ? describeFailure(failure.cause) : message
   return message.includes(cause) ? message : `${message} (${cause})`
@@ -80,7 +80,8 @@ function notChecked(database: string, failure: string | undefined, cause: Backup
   )
 }
 
-async function runChecks({ checks = [] }: Pick<GuardOptions, 'checks'>): Promise<readonly string[]> {
+/** What the app's own checks find, in sentences. */
+export async function runChecks({ checks = [] }: Pick<GuardOptions, 'checks'>): Promise<readonly string[]> {
   const failed: string[] = []
   for (const check of checks) {
     const name = check.name === '' ? 'a check' : check.name

@@ -6,7 +6,7 @@ import type { MigrationDecision } from './decide-migration.ts'
 import type { GuardOptions, GuardResult, PendingMigrations } from './guard-api.ts'
 import type { Guarded } from './guarded.ts'
 import { clearIntent, type GuardIntent, writeIntent } from './intent.ts'
-import { type Attempt, judgeMigration } from './judge-migration.ts'
+import { type Attempt, describeFailure, judgeMigration } from './judge-migration.ts'
 import { MigrationRolledBackError } from './migration-rolled-back.ts'
 import { rollBack } from './roll-back.ts'
 import { forgetCommand, recordCommand } from './running-command.ts'
@@ -27,21 +27,23 @@ export async function migrateBackedUp<T>(guarded: Guarded<T>, prepared: Prepared
   const { pending, image, before, backup } = prepared
   const event = runOf(context, database.name)
   const names = pending?.names ?? []
-  const intent: GuardIntent = {
+  const begun: GuardIntent = {
     version: 1,
     phase: 'migrating',
     database: database.name,
     startedAt: context.now().toISOString(),
     pending: names,
     isAtomic: pending?.isAtomic ?? false,
-    allowLoss: [...(options.allowLoss ?? []), ...prepared.allowLoss],
+    allowLoss: [...(options.allowLoss ?? []), ...(pending?.allowLoss ?? []), ...prepared.allowLoss],
+    rowLoss: options.rowLoss ?? 'rollback',
     bookkeeping,
     before,
     manifest: backup.manifest,
+    isBackupReused: backup.isReused,
     storage: backup.storage,
     image: image.path,
   }
-  await writeIntent(dir, intent)
+  await writeIntent(dir, begun)
   context.bus.emit('migration.started', {
     ...event(),
     pending: names,
@@ -53,15 +55,16 @@ export async function migrateBackedUp<T>(guarded: Guarded<T>, prepared: Prepared
   const attempt = await attemptMigration(() => migrate({ runsIn: (pid) => recordCommand(dir, pid) }), options)
   await forgetCommand(dir)
   const migratedMs = performance.now() - startedMs
+  const intent = attempt.ok ? begun : { ...begun, failure: describeFailure(attempt.failure) }
+  if (!attempt.ok) await writeIntent(dir, intent)
   const { decision, after, blockedMs } = await judgeMigration(guarded, intent, attempt)
   guarded.warn(decision.warnings)
   if (decision.verdict === 'roll-back' || decision.verdict === 'as-it-was') {
-    const keepsLocally = backup.isReused
-    throw await rolledBack(guarded, { intent, decision, keepsLocally, attempt, blockedMs: image.blockedMs + blockedMs })
+    throw await rolledBack(guarded, { intent, decision, attempt, blockedMs: image.blockedMs + blockedMs })
   }
   await clearIntent(dir)
   if (decision.verdict === 'fail') {
-    const error = lostRows(database.name, decision, backup.manifest.id)
+    const error = lostRows(intent, decision.reasons)
     context.bus.emit('migration.failed', { ...event(), pending: names, error: serializeError(error) })
     throw error
   }
@@ -97,7 +100,6 @@ async function attemptMigration<T>(migrate: () => T | Promise<T>, options: Guard
 interface NotKept<T> {
   readonly intent: GuardIntent
   readonly decision: MigrationDecision
-  readonly keepsLocally: boolean
   readonly attempt: Attempt<T>
   /** By the captures before and after. */
   readonly blockedMs: number
@@ -106,13 +108,13 @@ interface NotKept<T> {
 /** Rolls back where there is something to roll back, and makes the error that says so. */
 async function rolledBack<T>(
   guarded: Guarded<T>,
-  { intent, decision, keepsLocally, attempt, blockedMs }: NotKept<T>,
+  { intent, decision, attempt, blockedMs }: NotKept<T>,
 ): Promise<MigrationRolledBackError> {
   const { verdict, lost, reasons } = decision
   const { context, database, dir, options, signal, began, warnings } = guarded
   const { actor } = options
   const isRestored = verdict === 'roll-back'
-  const restored = isRestored ? await rollBack(context, { intent, dir, keepsLocally, actor }, signal) : undefined
+  const restored = isRestored ? await rollBack(context, { intent, dir, actor }, signal) : undefined
   await clearIntent(dir)
   guarded.warn(restored?.warnings ?? [])
   const error = new MigrationRolledBackError({
@@ -142,12 +144,12 @@ async function rolledBack<T>(
   return error
 }
 
-function lostRows(database: string, { reasons }: MigrationDecision, backupId: string): BackupError {
+export function lostRows({ database, manifest }: GuardIntent, reasons: readonly string[]): BackupError {
   return new BackupError(
     'MIGRATION_LOST_ROWS',
     `The migration of ${database}: ${reasons.join(' ')} It was left as it is.`,
     {
-      hint: `To go back: \`sqlite-backup restore ${backupId} --db ${database}\`. To allow it, name the table in \`allowLoss\`.`,
+      hint: `To go back: \`sqlite-backup restore ${manifest.id} --db ${database}\`. To allow it, name the table in \`allowLoss\`.`,
     },
   )
 }

@@ -7,6 +7,7 @@ import Database from 'better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openBackup } from '../engine.ts'
 import { filesystem } from '../storage/filesystem.ts'
+import type { GuardOptions } from './guard-api.ts'
 import { type AppOptions, migrationOf } from './testing/app.ts'
 
 const script = join(import.meta.dirname, 'testing/app.ts')
@@ -47,14 +48,20 @@ async function runApp(
 }
 
 /** The next start, in this process. */
-async function startAgain({ path, storage, db }: Place, migration: AppOptions['migration']) {
+async function startAgain(
+  { path, storage, db }: Place,
+  migration: AppOptions['migration'],
+  more: Pick<GuardOptions, 'allowLoss' | 'rowLoss'> = {},
+) {
   await using engine = await openBackup({ databases: { app: path }, storages: { disk: filesystem({ dir: storage }) } })
   const warnings: string[] = []
   const { migrate, options } = migrationOf(db, migration, () => {})
-  const ended = await engine.guard('app', migrate, { ...options, onWarning: (text) => warnings.push(text) }).then(
-    ({ outcome }) => outcome,
-    (error: { code: string }) => error.code,
-  )
+  const ended = await engine
+    .guard('app', migrate, { ...options, ...more, onWarning: (text) => warnings.push(text) })
+    .then(
+      ({ outcome }) => outcome,
+      (error: { code: string }) => error.code,
+    )
   const tiers = (await engine.list('app')).items.map(({ tier }) => tier).toSorted()
   return { ended, warnings: warnings.join('\n'), tiers }
 }
@@ -67,6 +74,7 @@ async function findings({ path, storage }: Place): Promise<readonly string[]> {
 }
 
 const posts = ({ db }: Place): unknown => db.prepare('SELECT count(*) FROM posts').pluck().get()
+const texts = ({ db }: Place): unknown => db.prepare('SELECT text FROM posts ORDER BY id').pluck().all()
 const hasExtra = ({ db }: Place): boolean =>
   db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'extra'").get() !== undefined
 
@@ -86,9 +94,7 @@ describe('killed', () => {
     expect(await runApp(place, { migration: 'good', killAt: 'migration.started' })).toEqual({ signal: 'SIGKILL' })
     expect(existsSync(place.intent)).toBe(true)
     expect(await findings(place)).toEqual([
-      expect.stringMatching(
-        /^warning: .* \(0001\) was interrupted\. The database is as it was before, and .* goes on\.$/,
-      ),
+      expect.stringMatching(/^warning: .* \(0001\) was interrupted\. The database is as it was before\. .* goes on\.$/),
     ])
     expect(await startAgain(place, 'good')).toEqual({
       ended: 'kept',
@@ -141,6 +147,68 @@ describe('killed', () => {
     },
   )
 
+  test.each(['half', 'restore.started', 'restore.progress', 'restore.succeeded'] as const)(
+    'at %s of a migration that failed half-way, its rows are as before, and it is applied once when mended',
+    async (killAt) => {
+      const place = setUp()
+      expect(await runApp(place, { migration: 'failing', killAt })).toEqual({ signal: 'SIGKILL' })
+      const { ended, warnings } = await startAgain(place, 'failing')
+      expect(ended).toBe('MIGRATION_ROLLED_BACK')
+      if (killAt === 'half') expect(warnings).toContain('Nobody knows whether all of it was applied.')
+      if (killAt === 'restore.started') expect(warnings).toContain('It failed: no such table: nowhere.')
+      if (killAt === 'restore.succeeded') expect(warnings).toContain('The database is as it was before.')
+      expect([texts(place), existsSync(place.intent)]).toEqual([[1, 2, 3], false])
+      expect((await startAgain(place, 'mended')).ended).toBe('kept')
+      expect(texts(place)).toEqual([100, 200, 300])
+    },
+  )
+
+  test.each(['check', 'restore.started', 'restore.progress', 'restore.succeeded'] as const)(
+    'at %s of a migration that passes no check, it is undone',
+    async (killAt) => {
+      const place = setUp()
+      expect(await runApp(place, { migration: 'wrong', killAt })).toEqual({ signal: 'SIGKILL' })
+      const { ended, warnings } = await startAgain(place, 'wrong')
+      expect(ended).toBe('MIGRATION_ROLLED_BACK')
+      if (killAt === 'check') expect(warnings).toMatch(/rolled back to \S+\. A check failed: balances gave false\./)
+      expect([posts(place), hasExtra(place), existsSync(place.intent)]).toEqual([3, false, false])
+    },
+  )
+
+  test('at each start, what was made is stored once', async () => {
+    const place = setUp()
+    for (let start = 0; start < 4; start++) {
+      expect(await runApp(place, { migration: 'failing', killAt: 'half' })).toEqual({ signal: 'SIGKILL' })
+    }
+    const { ended, warnings, tiers } = await startAgain(place, 'mended')
+    expect([ended, tiers]).toEqual(['kept', ['pre-migration', 'pre-restore']])
+    expect(warnings).toContain('is kept in ')
+    expect(texts(place)).toEqual([100, 200, 300])
+  })
+
+  test.each([
+    ['warn', 'nothing-pending', /It is kept\. posts lost all of its 3 rows\./],
+    ['fail', 'MIGRATION_LOST_ROWS', /^$/],
+  ] as const)(
+    'after a migration that loses rows, the next start does as rowLoss: %s says',
+    async (rowLoss, as, told) => {
+      const place = setUp()
+      await runApp(place, { migration: 'lossy', killAt: 'migrated' })
+      const { ended, warnings } = await startAgain(place, 'lossy', { rowLoss })
+      expect([ended, posts(place), existsSync(place.intent)]).toEqual([as, 0, false])
+      expect(warnings).toMatch(told)
+      expect(await startAgain(place, 'lossy', { rowLoss })).toMatchObject({ ended: 'nothing-pending', warnings: '' })
+    },
+  )
+
+  test('after a migration that loses rows, a loss that is allowed since is kept', async () => {
+    const place = setUp()
+    await runApp(place, { migration: 'lossy', killAt: 'migrated' })
+    const { ended, warnings } = await startAgain(place, 'lossy', { allowLoss: ['posts'] })
+    expect([ended, posts(place)]).toEqual(['nothing-pending', 0])
+    expect(warnings).toContain('As allowed: posts lost all of its 3 rows.')
+  })
+
   test('again while the next start undoes it, the one after that does', async () => {
     const place = setUp()
     await runApp(place, { migration: 'lossy', killAt: 'migrated' })
@@ -168,7 +236,9 @@ describe('killed', () => {
     place.db.exec('CREATE TABLE orders(id); INSERT INTO orders VALUES (1)')
     await runApp(place, { migration: 'lossy', killAt: 'migrated' })
     place.db.exec('INSERT INTO orders VALUES (2)')
-    expect((await findings(place)).join()).toMatch(/others have written since, so a person has to decide/)
+    expect((await findings(place)).join()).toMatch(
+      /a person has to decide whether to go back to \S+: others may have written since/,
+    )
     expect((await startAgain(place, 'lossy')).ended).toBe('MIGRATION_INTERRUPTED')
     expect(posts(place)).toBe(0)
 

@@ -13,8 +13,6 @@ export interface RollBack {
   readonly intent: GuardIntent
   /** The guard's folder. */
   readonly dir: string
-  /** What the migration made stays on local disk: an earlier try has put the same into the storages. */
-  readonly keepsLocally: boolean
   readonly actor?: string | undefined
 }
 
@@ -25,7 +23,7 @@ export interface RollBack {
  */
 export async function rollBack(
   context: EngineContext,
-  { intent, dir, keepsLocally, actor }: RollBack,
+  { intent, dir, actor }: RollBack,
   signal: AbortSignal,
 ): Promise<RestoreResult> {
   const { manifest } = intent
@@ -41,9 +39,13 @@ export async function rollBack(
       acceptOtherEnvironment: true,
       image: intent.image,
       ...(actor === undefined ? {} : { actor }),
-      ...(keepsLocally ? { keepSafetyCopy: keepLocally(context, dir) } : {}),
+      ...(intent.isBackupReused ? { keepSafetyCopy: keepLocally(context, dir) } : {}),
     }
-    return await onceMore(() => restoreFound(context, { ...from, value: { entry, manifest } }, options, signal))
+    const found = { ...from, value: { entry, manifest } }
+    const restored = await onceMore(() => restoreFound(context, found, options, signal))
+    // What differs from now on was written by others.
+    await writeIntent(dir, { ...intent, phase: 'rolled-back' })
+    return restored
   } catch (error) {
     throw new BackupError(
       'MIGRATION_NOT_ROLLED_BACK',

@@ -8,10 +8,13 @@ import type { GuardOptions } from '../guard-api.ts'
 export interface AppOptions {
   readonly path: string
   readonly storage: string
-  /** `lossy` empties posts and reports success. */
-  readonly migration: 'good' | 'lossy'
+  /**
+   * `lossy` empties posts and reports success. `failing` changes rows, then throws; `mended` is the same without the fault.
+   * `wrong` passes no check.
+   */
+  readonly migration: 'good' | 'lossy' | 'failing' | 'mended' | 'wrong'
   /** Where it kills itself; `half`: between two statements of the migration. */
-  readonly killAt?: EventName | 'half' | 'migrated'
+  readonly killAt?: EventName | 'half' | 'migrated' | 'check'
   readonly lockWaitMs?: number
 }
 
@@ -20,8 +23,16 @@ export function migrationOf(db: Database.Database, migration: AppOptions['migrat
   const isApplied = (): boolean =>
     db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'books'").get() !== undefined &&
     db.prepare("SELECT 1 FROM books WHERE name = '0001'").get() !== undefined
+  const isScaling = migration === 'failing' || migration === 'mended'
   const migrate = (): void => {
     if (isApplied()) return
+    if (isScaling) {
+      db.exec('UPDATE posts SET text = text * 100')
+      at('half')
+      if (migration === 'failing') throw new Error('no such table: nowhere')
+      db.exec("CREATE TABLE books(name); INSERT INTO books VALUES ('0001')")
+      return
+    }
     db.exec('CREATE TABLE extra(x); CREATE TABLE IF NOT EXISTS books(name)')
     at('half')
     if (migration === 'lossy') db.exec('DELETE FROM posts')
@@ -31,6 +42,16 @@ export function migrationOf(db: Database.Database, migration: AppOptions['migrat
   const options: GuardOptions = {
     bookkeeping: ['books'],
     pending: async () => ({ names: isApplied() ? [] : ['0001'], sha256: 'e'.repeat(64) }),
+    ...(migration === 'wrong'
+      ? {
+          checks: [
+            function balances() {
+              at('check')
+              return false
+            },
+          ],
+        }
+      : {}),
   }
   return { migrate, options }
 }
