@@ -17,6 +17,8 @@ export interface EngineContext {
   readonly capture: CaptureClient
   readonly work: WorkClient
   readonly now: () => Date
+  /** Fires when a stop cannot wait any longer for storages: what is spooled by then stays in the spool. */
+  readonly storeUntil: AbortSignal
   /** Backups that are being read: no prune takes them away. */
   readonly inUse: InUse
 }

@@ -84,6 +84,7 @@ export function createEngine(
 ): SqliteBackup {
   const bus = createEventBus(config.log)
   const profile = config.profile.name
+  const storeUntil = new AbortController()
   const context: EngineContext = {
     config,
     storages: config.storages.map(({ name, storage }) => ({ name, storage: retried(name, storage, bus) })),
@@ -91,6 +92,7 @@ export function createEngine(
     capture: createCaptureClient({ profile }),
     work: createWorkClient({ profile }),
     now: () => new Date(timer.now()),
+    storeUntil: storeUntil.signal,
     inUse: createInUse(),
   }
   const calls = createCalls()
@@ -116,7 +118,9 @@ export function createEngine(
   async function lastCall({ backup = false, deadlineMs = config.stop.deadline.ms }: CloseOptions): Promise<void> {
     schedules.end()
     if (backup === false || config.stop.backup === false || !isWhole) return
+    const timer = setTimeout(() => storeUntil.abort(), deadlineMs * LEAVE_TO_LAST)
     await backupBeforeStop(context, deadlineMs)
+    clearTimeout(timer)
     schedules.stayAwake()
   }
 
@@ -126,12 +130,16 @@ export function createEngine(
     calls.refuse()
     schedules.end()
     await called
-    if (backup !== false && config.stop.backup !== false && isWhole) {
+    const isLastMade = backup !== false && config.stop.backup !== false && isWhole
+    // A run that has begun would take its body with it when it is aborted, and the last backup waits for its lock.
+    const timer = setTimeout(() => storeUntil.abort(), deadlineMs * (isLastMade ? LEAVE_TO_LAST : LEAVE_IN_SPOOL))
+    if (isLastMade) {
       await backupBeforeStop(context, called === undefined ? deadlineMs : Math.max(left(), LEAST_MS))
       // A storage that hangs may not listen to its signal either.
       await within(schedules.fallAsleep(AbortSignal.timeout(Math.max(0, Math.ceil(left())))), left())
     }
     await calls.finish(left())
+    clearTimeout(timer)
     await heartbeat?.close(left())
     // Children leave by themselves once we are gone: nobody waits for one that is slow, nor for a storage.
     await within(Promise.all([context.capture.close(), ...config.storages.map(closeStorage)]), left())
@@ -287,7 +295,10 @@ function retried(name: string, storage: NamedStorage['storage'], bus: EventBus):
   })
 }
 
-/** What a last call has left of the time is enough to say what is not backed up. */
+/** Parts of the time a stop has, after which runs that have begun leave in the spool what is not stored. */
+const LEAVE_TO_LAST = 0.5
+const LEAVE_IN_SPOOL = 0.8
+/** What a last call has left of that time is enough to say what is not backed up. */
 const LEAST_MS = 500
 
 interface Calls {

@@ -29,8 +29,12 @@ export interface BackupEvents {
   readonly 'backup.failed': EventBase & { readonly error: SerializedError; readonly id?: string }
   /** It is whole in the spool, and goes up to these storages with a later run or start. */
   readonly 'backup.kept': EventBase & { readonly id: string; readonly storages: readonly string[] }
-  /** Nothing had changed since the backup with this id, so none was made. */
-  readonly 'backup.unchanged': EventBase & { readonly id: string; readonly trigger: Trigger }
+  /** Nothing had changed since the backup with this id, and these storages hold it, so none was made. */
+  readonly 'backup.unchanged': EventBase & {
+    readonly id: string
+    readonly trigger: Trigger
+    readonly storages: readonly string[]
+  }
   /** A person deleted it from this storage. */
   readonly 'backup.deleted': EventBase & { readonly id: string; readonly storage: string; readonly actor?: string }
   /** One storage could not take it. The run may still succeed elsewhere. */

@@ -79,7 +79,7 @@ export async function backupDatabase(
       lockWaitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
       ifChanged: options.ifChanged ?? false,
       signal,
-      ...(storeUntil === undefined ? {} : { storeUntil }),
+      storeUntil: storeUntil ?? context.storeUntil,
       ...(checks === undefined ? {} : { mayStore: async ({ name }) => (await checks).get(name) }),
       onEvent: (progress) => {
         if (progress.kind === 'kept') {
@@ -93,7 +93,9 @@ export async function backupDatabase(
       },
     }
     const result = await runBackup(run, context.capture)
-    if (result.outcome === 'unchanged') bus.emit('backup.unchanged', { ...event(), id: result.id, trigger })
+    if (result.outcome === 'unchanged') {
+      bus.emit('backup.unchanged', { ...event(), id: result.id, trigger, storages: holders(result) })
+    }
     if (result.manifest !== undefined) {
       const { id, plain, stored } = result.manifest
       bus.emit('backup.succeeded', {
@@ -101,14 +103,14 @@ export async function backupDatabase(
         id,
         tier: result.manifest.tier,
         trigger,
-        storages: result.storages.filter((each) => each.ok).map((each) => each.storage),
+        storages: holders(result),
         plainSizeBytes: plain.sizeBytes,
         storedSizeBytes: stored.sizeBytes,
         durationMs: result.durationMs,
       })
     }
     // What an earlier run could not bring away gets another chance now that storages answer.
-    return storeUntil === undefined
+    return storeUntil === undefined && !context.storeUntil.aborted
       ? { ...result, warnings: [...result.warnings, ...(await bringAway(spoolDir))] }
       : result
   } catch (error) {
@@ -147,6 +149,10 @@ export async function backupDatabase(
       if (isBackupError(error, 'ENVIRONMENT_MISMATCH') || isBackupError(error, 'ABORTED')) throw error
     }
   }
+}
+
+function holders({ storages }: BackupResult): readonly string[] {
+  return storages.filter((each) => each.ok).map((each) => each.storage)
 }
 
 const nothingDone = { id: '', storages: [], durationMs: 0, pinnedMs: 0, blockedMs: 0, warnings: [] } as const

@@ -13,10 +13,11 @@ import type { BackupResult, StorageOutcome } from '../engine-api.ts'
 import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
 import { readMigrationTags } from '../spool/migration-tags.ts'
 import { removeStale } from '../spool/spool.ts'
-import { ensureSpoolState, type SpoolState, writeSpoolState } from '../spool/state.ts'
+import { ensureSpoolState, madeForKey, type SpoolState, withMade, writeSpoolState } from '../spool/state.ts'
 import { orAborted } from '../storage/abort.ts'
 import { buildManifest } from './build-manifest.ts'
 import { chooseEncoding } from './choose-encoding.ts'
+import { findUnchanged } from './find-unchanged.ts'
 import { keepPending } from './pending.ts'
 import { spoolCapture } from './spool-capture.ts'
 import { storeBackup } from './store-backup.ts'
@@ -45,7 +46,7 @@ export interface RunBackup {
   readonly maxBlockMs: number
   readonly reserveBytes: number
   readonly lockWaitMs: number
-  /** Do nothing when the database is as it was at the last backup. */
+  /** Do nothing when every storage holds a good backup of the database as it is. */
   readonly ifChanged: boolean
   /** For a copy that is not the live database: what it grew from. The spool's state is left as it is. */
   readonly copyOf?: SpoolState
@@ -85,8 +86,22 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
     const inspection = await capture.inspect({ path }, { signal })
     requireDatabase(path, inspection)
     const state = run.copyOf ?? (await ensureSpoolState(spoolDir))
-    if (run.ifChanged && inspection.fingerprint !== undefined && inspection.fingerprint === state.fingerprint) {
-      return { ...nothing, outcome: 'unchanged', id: state.parent ?? '', durationMs: performance.now() - began }
+    const same =
+      run.ifChanged && inspection.fingerprint !== undefined
+        ? await findUnchanged(run, state, inspection.fingerprint)
+        : undefined
+    if (same !== undefined) {
+      const { id, storages } = same
+      const lacking = storages.filter((outcome) => !outcome.ok)
+      requireEnough(run, id, storages)
+      return {
+        ...nothing,
+        outcome: 'unchanged',
+        id,
+        storages,
+        durationMs: performance.now() - began,
+        warnings: lacking.map(warningOf),
+      }
     }
     const tier = typeof run.tier === 'function' ? await run.tier(new Date()) : run.tier
     const { manifest, outcomes, pinnedMs, blockedMs, fingerprint } = await captureAndStore(
@@ -98,12 +113,19 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
     )
     const failed = outcomes.filter((outcome) => !outcome.ok)
     const stored = outcomes.length - failed.length
-    // Only once it is somewhere is it true that the present content has a backup.
-    if (stored > 0 && run.copyOf === undefined) {
+    if (run.copyOf === undefined) {
+      const there = run.storages.filter((_, index) => outcomes[index]?.ok || isOwed(outcomes[index]))
+      const keys = there.map((each) => madeForKey(run.database, each))
+      const madeFor = withMade(state, keys, { id: manifest.id, fingerprint })
       const lastBackupMs = Math.round(performance.now() - began)
-      await writeSpoolState(spoolDir, { writer: state.writer, parent: manifest.id, fingerprint, lastBackupMs })
+      // Only once it is somewhere is it true that the present content has a backup.
+      const next =
+        stored > 0
+          ? { writer: state.writer, parent: manifest.id, fingerprint, lastBackupMs, madeFor }
+          : { ...state, madeFor }
+      await writeSpoolState(spoolDir, next)
     }
-    if (stored === 0 || (run.require === 'all' && failed.length > 0)) throw notEverywhere(manifest.id, failed, stored)
+    requireEnough(run, manifest.id, outcomes)
     return {
       outcome: 'stored',
       id: manifest.id,
@@ -112,14 +134,25 @@ export async function runBackup(run: RunBackup, capture: CaptureClient): Promise
       durationMs: performance.now() - began,
       pinnedMs,
       blockedMs,
-      warnings: failed.map((outcome) => `${outcome.storage} does not have it: ${outcome.error?.message}`),
+      warnings: failed.map(warningOf),
     }
   } finally {
     await capture.unlock({ spoolDir })
   }
 }
 
-const nothing = { storages: [], pinnedMs: 0, blockedMs: 0, warnings: [] } as const
+const nothing = { pinnedMs: 0, blockedMs: 0 } as const
+
+/** @throws BackupError `BACKUP_FAILED` */
+function requireEnough(run: RunBackup, id: string, outcomes: readonly StorageOutcome[]): void {
+  const failed = outcomes.filter((outcome) => !outcome.ok)
+  const stored = outcomes.length - failed.length
+  if (stored === 0 || (run.require === 'all' && failed.length > 0)) throw notEverywhere(id, failed, stored)
+}
+
+function warningOf({ storage, error }: StorageOutcome): string {
+  return `${storage} does not have it: ${error?.message}`
+}
 
 async function captureAndStore(
   run: RunBackup,
@@ -261,8 +294,8 @@ function worstCaseBytes(plainBytes: number): number {
 }
 
 /** Of another environment: it must not go there later either. */
-function isOwed({ ok, error }: StorageOutcome): boolean {
-  return !ok && error?.code !== 'ENVIRONMENT_MISMATCH'
+function isOwed(outcome: StorageOutcome | undefined): boolean {
+  return outcome?.ok === false && outcome.error?.code !== 'ENVIRONMENT_MISMATCH'
 }
 
 function notInTime(storage: string, cause: unknown): BackupError {

@@ -47,6 +47,7 @@ export async function storeSafetyCopy(
         ifChanged: false,
         copyOf: copy.lineage,
         signal,
+        storeUntil: context.storeUntil,
       },
       context.capture,
     )

@@ -30,7 +30,7 @@ const started = (database = 'app') =>
 const failed = (database = 'app') =>
   bus.emit('backup.failed', { ...base(database), error: { code: 'BACKUP_FAILED', message: 'The disk is gone.' } })
 const unchanged = (database = 'app') =>
-  bus.emit('backup.unchanged', { ...base(database), id: 'x', trigger: 'schedule' })
+  bus.emit('backup.unchanged', { ...base(database), id: 'x', trigger: 'schedule', storages: ['disk'] })
 const succeeded = (database = 'app') =>
   bus.emit('backup.succeeded', {
     ...base(database),

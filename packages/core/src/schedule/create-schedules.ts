@@ -35,14 +35,14 @@ export function createSchedules(context: EngineContext, { timer, random, run }: 
   const running: Promise<void>[] = []
   const beats = createBeats(context)
   /** The last backups that a stop made, or found to be up to date. */
-  const last = new Map<string, { readonly id: string; readonly storages?: readonly string[] }>()
+  const last = new Map<string, { readonly id: string; readonly storages: readonly string[] }>()
   let isStarted = false
 
   bus.on('backup.succeeded', ({ database, id, trigger, storages }) => {
     if (trigger === 'shutdown') last.set(database, { id, storages })
   })
-  bus.on('backup.unchanged', ({ database, id, trigger }) => {
-    if (trigger === 'shutdown') last.set(database, { id })
+  bus.on('backup.unchanged', ({ database, id, trigger, storages }) => {
+    if (trigger === 'shutdown') last.set(database, { id, storages })
   })
 
   return {

@@ -100,7 +100,10 @@ async function runJob(options: StartSchedules, job: ResolvedJob, signal: AbortSi
       signal,
     )
     await verifyAfterBackup(context, result, signal)
-    if (result.outcome === 'unchanged') await beats.unchanged(database, result.id, to, signal)
+    if (result.outcome === 'unchanged') {
+      const holders = result.storages.filter(({ ok }) => ok).map(({ storage }) => storage)
+      await beats.unchanged(database, result.id, holders, signal)
+    }
   } catch (error) {
     logFailure(options, job, error)
     if (!signal.aborted) await beats.alive(database, signal)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Storage } from '../storage/storage.ts'
 import { writeDurably } from './durable.ts'
 
 /** What this spool remembers between runs. Losing it loses no backup: the next one starts a lineage of its own. */
@@ -11,11 +12,43 @@ export interface SpoolState {
   readonly parent?: string
   /** The database as it was at our last backup (see `Inspection.fingerprint`). */
   readonly fingerprint?: string
+  /** By storage (see `madeForKey`), the newest backup made for it. Whether it has arrived, and is still there, the storage says. */
+  readonly madeFor?: Readonly<Record<string, MadeBackup>>
   /** How long that backup took, in ms: a stop should have as much time. */
   readonly lastBackupMs?: number
 }
 
+export interface MadeBackup {
+  readonly id: string
+  /** The database as it was then. */
+  readonly fingerprint: string
+}
+
 const FILE = 'state.json'
+
+/** Storages come and go, like those that are only a flag of the command line. */
+const MAX_MADE_FOR = 16
+
+interface NamedPlace {
+  /** The name in the configuration. */
+  readonly name: string
+  readonly storage: Pick<Storage, 'name'>
+}
+
+/** One file may be backed up under several names, into several places of the same name. */
+export function madeForKey(database: string, { name, storage }: NamedPlace): string {
+  return JSON.stringify([database, name, storage.name])
+}
+
+/** With one more backup for these storages; the oldest are forgotten. */
+export function withMade(
+  { madeFor = {} }: SpoolState,
+  keys: readonly string[],
+  made: MadeBackup,
+): NonNullable<SpoolState['madeFor']> {
+  const others = Object.entries(madeFor).filter(([key]) => !keys.includes(key))
+  return Object.fromEntries([...others, ...keys.map((key) => [key, made] as const)].slice(-MAX_MADE_FOR))
+}
 
 /** The state of a spool folder; a missing or unreadable one is a new writer, which only those who write down know. */
 export async function readSpoolState(spoolDir: string): Promise<SpoolState> {
@@ -67,8 +100,19 @@ function parse(text: string): SpoolState | undefined {
       ...('lastBackupMs' in value && typeof value.lastBackupMs === 'number'
         ? { lastBackupMs: value.lastBackupMs }
         : {}),
+      ...('madeFor' in value ? { madeFor: parseMadeFor(value.madeFor) } : {}),
     }
   } catch {
     return undefined
   }
+}
+
+function parseMadeFor(value: unknown): NonNullable<SpoolState['madeFor']> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, MadeBackup] => isMade(entry[1])))
+}
+
+function isMade(value: unknown): value is MadeBackup {
+  if (typeof value !== 'object' || value === null || !('id' in value) || !('fingerprint' in value)) return false
+  return typeof value.id === 'string' && typeof value.fingerprint === 'string'
 }

@@ -64,6 +64,11 @@ function hanging(storage: Storage): Storage {
   return { ...storage, put: never, get: never, head: never, list: never, delete: never }
 }
 
+/** Answers, but what is sent never arrives. */
+function takingNothing(storage: Storage): Storage {
+  return { ...storage, put: () => new Promise(() => {}) }
+}
+
 const pendingFiles = (): readonly string[] => {
   const folder = join(path, '..', '.sqlite-backup', 'app.db', 'pending')
   return readdirSync(folder).filter((name) => name.endsWith('.json'))
@@ -122,6 +127,41 @@ test('of two storages, one that hangs does not keep the other from its backup', 
   await backup.close({ backup: 'if-changed', deadlineMs: 3000 })
   expect(await tiersIn(good)).toEqual(['shutdown'])
   expect(pendingFiles()).toHaveLength(1)
+})
+
+test('a run that a stop finds at work leaves in the spool what is not stored, and no second backup is made of it', async () => {
+  const storage = memory()
+  const { backup, events, said } = await open(takingNothing(storage))
+  const running = backup.backup('app', { lockWaitMs: 0 }).catch((error: unknown) => error)
+  await expect.poll(() => events).toContain('backup.progress')
+  await backup.close({ backup: 'if-changed', deadlineMs: 3000 })
+  expect(await running).toMatchObject({ code: 'BACKUP_FAILED', hint: expect.stringContaining('waits in the spool') })
+  expect(said.join('\n')).not.toContain('There was no time')
+  expect(said.join('\n')).toContain('It waits in the spool')
+  expect(pendingFiles()).toHaveLength(1)
+
+  const next = await open(storage)
+  await next.backup.backup('app', { ifChanged: true })
+  expect(pendingFiles()).toEqual([])
+  expect(await tiersIn(storage)).toEqual(['manual'])
+  await next.backup.close()
+})
+
+test('without a last backup it is the same', async () => {
+  const { backup, events } = await open(takingNothing(memory()))
+  const running = backup.backup('app').catch((error: unknown) => error)
+  await expect.poll(() => events).toContain('backup.progress')
+  await backup.close({ deadlineMs: 1000 })
+  expect(await running).toMatchObject({ code: 'BACKUP_FAILED' })
+  expect(pendingFiles()).toHaveLength(1)
+})
+
+test('what a storage has lost since is backed up once more by a stop', async () => {
+  const storage = memory()
+  await (await open(storage)).backup.close({ backup: 'if-changed' })
+  const emptied = memory()
+  await (await open(emptied)).backup.close({ backup: 'if-changed' })
+  expect(await tiersIn(emptied)).toEqual(['shutdown'])
 })
 
 test('a storage that cannot be closed is named, and keeps nothing from its end', async () => {
