@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { MigrationRolledBackError } from '@sqlite-backup/core'
 import { describe, expect, test } from 'vitest'
 import { drivers } from './testing/drivers.ts'
@@ -68,6 +70,29 @@ describe.each(drivers)('$name', (driver) => {
       expect.stringContaining('The table goes, with every row in it.'),
       'As allowed: posts lost all of its 2 rows.',
     ])
+  })
+})
+
+describe.each(drivers.filter(({ layout }) => layout === 'journal'))('$name, interrupted', (driver) => {
+  test('a loss that the file allows since counts, though it was pending to nobody when the next start began', async () => {
+    const project = makeProject(driver.layout)
+    const { connection, backup } = await makeApp(driver, project)
+    const tag = project.add('fewer', 'DELETE FROM posts;')
+    const stop = new AbortController()
+    // It is told what the migration does right before it runs: that runs, and cannot be looked at any more.
+    const interrupted = connection.guarded(project.folder, {
+      backup,
+      signal: stop.signal,
+      onWarning: () => stop.abort(),
+    })
+    await expect(interrupted).rejects.toMatchObject({ code: 'MIGRATION_INTERRUPTED' })
+    expect(await connection.value(posts)).toBe(0)
+
+    const file = join(project.folder, `${tag}.sql`)
+    await writeFile(file, `-- sqlite-backup: allow-loss posts\n${await readFile(file, 'utf8')}`)
+    const { outcome, warnings } = await connection.guarded(project.folder, { backup, onWarning() {} })
+    expect(outcome).toBe('kept')
+    expect(warnings.join('\n')).toMatch(/is rolled back to.*As allowed: posts lost all of its 3 rows\./s)
   })
 })
 
