@@ -69,6 +69,17 @@ function label(): unknown {
   }
 }
 
+/** Ends once what is hoped for was said often enough. */
+function untilSaid(times: number) {
+  const said: string[] = []
+  const ending = new AbortController()
+  const onWaiting = (name: string): void => {
+    said.push(name)
+    if (said.length === times) ending.abort()
+  }
+  return { said, onWaiting, signal: ending.signal }
+}
+
 function options(more: Partial<RestoreIfMissing> = {}): RestoreIfMissing {
   return {
     capture,
@@ -336,4 +347,18 @@ describe('four processes on an empty volume', () => {
     expect(new Set(answers.map(({ ino }) => ino)).size).toBe(1)
     expect(label()).toBe('backed up')
   })
+})
+
+it('says again and again which storage it waits for', async () => {
+  const { said, onWaiting, signal } = untilSaid(3)
+  const silent: Storage = {
+    ...storage,
+    list: () => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  }
+  const storages = [
+    { name: 'silent', storage: silent },
+    { name: 'store', storage },
+  ]
+  await expect(restoreIfMissing(options({ storages, onWaiting, sayWaitingMs: 20, signal }))).rejects.toThrow()
+  expect(said).toEqual(['silent', 'silent', 'silent'])
 })

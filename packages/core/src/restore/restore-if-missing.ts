@@ -13,6 +13,7 @@ import { expireKept } from './expire-kept.ts'
 import { hasInterruptedRestore, recoverRestore } from './leftovers.ts'
 import { rememberRestored } from './remember-restored.ts'
 import { type RestoreDatabase, type RestoredDatabase, restoreDatabase } from './restore-database.ts'
+import { sayWaiting } from './say-waiting.ts'
 
 export interface RestoreIfMissing
   extends Omit<
@@ -29,6 +30,10 @@ export interface RestoreIfMissing
   readonly onMissingBackup?: 'start-empty' | 'fail'
   /** How long to wait for another process that restores, in ms. @default 600000 */
   readonly lockWaitMs?: number
+  /** A storage has not said what it holds for `sayWaitingMs`, and again each time: the app cannot start, and somebody waits. */
+  readonly onWaiting?: (storage: string) => void
+  /** @default 10000 */
+  readonly sayWaitingMs?: number
   /** A newer backup could not be restored and an older one is tried: to be said loudly. */
   readonly onFallBack?: (failed: { readonly id: string; readonly storage: string; readonly error: BackupError }) => void
 }
@@ -137,8 +142,13 @@ interface Candidates {
   readonly warnings: readonly string[]
 }
 
-async function findCandidates({ storages, database, now, signal }: RestoreIfMissing): Promise<Candidates> {
-  const asked = await Promise.allSettled(storages.map((from) => newestOf(from, database, { now: now?.(), signal })))
+async function findCandidates(options: RestoreIfMissing): Promise<Candidates> {
+  const { storages, database, now, signal, onWaiting, sayWaitingMs = 10_000 } = options
+  const asked = await Promise.allSettled(
+    storages.map((from) =>
+      sayWaiting(newestOf(from, database, { now: now?.(), signal }), sayWaitingMs, () => onWaiting?.(from.name)),
+    ),
+  )
   const candidates = asked.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
   // A stable sort: of the same moment, the storage named first goes first.
   candidates.sort(compareStates)

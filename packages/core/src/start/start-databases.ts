@@ -140,6 +140,8 @@ async function restoreMissing(
     onEvent: (progress) => {
       if (progress.kind === 'progress') report(progress.phase, progress)
     },
+    onWaiting: (storage) =>
+      config.log?.warn({ database: name, storage }, `${name} is missing: still waiting for ${storage}.`),
     onFallBack: ({ id, error }) => bus.emit('restore.fellBack', { ...event(), id, error: serializeError(error) }),
   })
   if (restored === undefined) return { database: name, outcome, warnings }
