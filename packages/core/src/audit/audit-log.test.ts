@@ -105,3 +105,72 @@ test('entries that come while the log is read are not missing', async () => {
   const reader = createAuditLog({ storages: [{ name: 'near', storage: busy }], now })
   expect((await reader.read('app')).problems).toEqual([])
 })
+
+/** Time goes on, as in a storage that is in use. */
+function ticking() {
+  let nowMs = Date.parse('2026-11-20T12:00:00Z')
+  const tick = (): Date => {
+    nowMs += 1000
+    return new Date(nowMs)
+  }
+  const near = memory({ now: tick })
+  return { near, open: () => createAuditLog({ storages: [{ name: 'near', storage: near }], now: tick }) }
+}
+
+test('what a process that began long ago did last stands before what a newer one did; its removal is missed', async () => {
+  const { near, open } = ticking()
+  const older = open()
+  await write(older, 2)
+  const newer = open()
+  await write(newer, 505)
+  await older.append('app', { actor: 'eve', action: 'delete.succeeded', backup: 'b1' })
+  const report = await open().read('app')
+  expect(report).toMatchObject({ problems: [], hasMore: true })
+  expect(report.entries).toHaveLength(500)
+  expect(report.entries[0]).toMatchObject({ actor: 'eve', seq: 3 })
+  expect(report.entries.map(({ at }) => at)).toEqual(
+    report.entries
+      .map(({ at }) => at)
+      .sort()
+      .reverse(),
+  )
+
+  const keys = await keysOf(near, entries)
+  const [, , last = '', , early = ''] = keys
+  await near.delete([last])
+  expect((await open().read('app')).problems).toMatchObject([{ seq: 3, kind: 'removed' }])
+  // One that is not read any more: that it is there is still looked at.
+  await near.delete([early])
+  expect((await open().read('app')).problems.map(({ seq, kind }) => `${seq} ${kind}`).sort()).toEqual([
+    '2 removed',
+    '3 removed',
+  ])
+})
+
+test('of a process that wrote nothing lately, an edit of its last entry is seen behind any number of newer ones', async () => {
+  const { near, open } = ticking()
+  await write(open(), 1)
+  await write(open(), 505)
+  const [first = ''] = await keysOf(near, entries)
+  const text = Buffer.from(await readObject(near, first)).toString()
+  await near.put(first, bytesBody(Buffer.from(text.replace('"ann"', '"eve"'))))
+  const { problems, entries: shown } = await open().read('app')
+  expect(problems).toMatchObject([{ seq: 1, kind: 'edited' }])
+  expect(shown).toHaveLength(500)
+})
+
+test('an object that is too large to be an entry is named, and stops neither who reads nor who writes', async () => {
+  const near = memory()
+  const open = () => createAuditLog({ storages: [{ name: 'near', storage: near }], now })
+  await write(open(), 1)
+  const junk = [Buffer.alloc(70_000, 'x'), Buffer.from('no JSON')]
+  for (const [at, bytes] of junk.entries())
+    await near.put(`app/audit/20261121T00000${at}Z-aaaaaaaa/00000001.json`, bytesBody(bytes))
+  await write(open(), 1)
+  const { entries: shown, problems } = await open().read('app')
+  expect(shown).toHaveLength(2)
+  expect(problems).toEqual([
+    { writer: '20261121T000000Z-aaaaaaaa', seq: 1, kind: 'edited' },
+    { writer: '20261121T000001Z-aaaaaaaa', seq: 1, kind: 'edited' },
+  ])
+})

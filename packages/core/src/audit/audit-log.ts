@@ -4,8 +4,9 @@ import { databaseFolder } from '../catalog/keys.ts'
 import { isBackupError } from '../errors.ts'
 import type { Logger } from '../events.ts'
 import { bytesBody, listAll, readObject, type Storage } from '../storage/storage.ts'
-import { type AuditAction, type AuditEntry, type AuditHead, encodeEntry, sha256Of } from './audit-entry.ts'
-import { type ChainReport, checkChains, type StoredEntry } from './check-chains.ts'
+import { type AuditAction, type AuditEntry, type AuditHead, encodeEntry, parseEntry, sha256Of } from './audit-entry.ts'
+import { type ChainReport, checkChains, newestFirst, type StoredEntry } from './check-chains.ts'
+import { chooseNewest } from './choose-newest.ts'
 import { inFirstStorage } from './first-taking.ts'
 import { noteHead, parseHead } from './heads.ts'
 
@@ -72,7 +73,7 @@ export function createAuditLog({ storages, now, log }: AuditLogOptions): AuditLo
       const notes = listed.flatMap((each) => each.otherKeys)
       const reports = await Promise.all(listed.map(({ named, entries }) => readFrom(named, database, entries, notes)))
       return {
-        entries: reports.flatMap(({ entries }) => entries).sort((a, b) => (a.at < b.at ? 1 : -1)),
+        entries: reports.flatMap(({ entries }) => entries).sort(newestFirst),
         problems: reports.flatMap(({ problems }) => problems),
         hasMore: reports.some(({ hasMore }) => hasMore),
         unread,
@@ -140,23 +141,17 @@ export function createAuditLog({ storages, now, log }: AuditLogOptions): AuditLo
     keys: readonly ListedEntry[],
     notes: readonly string[],
   ): Promise<Omit<AuditReport, 'unread'>> {
-    // Newest writers last: their names begin with the time. Whole chains, so that each link can be checked.
-    const shown = keys.slice(-MAX_READ)
-    const stored = await Promise.all(shown.map((each) => readCached(storage, name, each)))
+    const isRead = new Set(chooseNewest(keys, MAX_READ))
+    const stored = await Promise.all(
+      keys.map(async (each) =>
+        isRead.has(each) ? readCached(storage, name, each) : { writer: each.writer, seq: each.seq },
+      ),
+    )
     const { head } = chainOf({ name, storage }, database)
     const noted = notes.map((key) => parseHead(key, database, name)).filter((each) => each !== undefined)
-    const report = checkChains(
+    const { entries, problems: found } = checkChains(
       stored.filter((each) => each !== undefined),
       head === undefined ? noted : [head, ...noted],
-    )
-    const first = shown[0]
-    const hasMore = shown.length < keys.length
-    // Of a chain that is cut by the limit, what stands before the cut was not read: it is not missing.
-    const shownWriters = new Set(shown.map((each) => each.writer))
-    const found = report.problems.filter(
-      (problem) =>
-        !hasMore ||
-        (shownWriters.has(problem.writer) && (problem.writer !== first?.writer || problem.seq >= first.seq)),
     )
     // An entry that came while the keys were listed is not missing.
     const isProblem = await Promise.all(
@@ -165,14 +160,18 @@ export function createAuditLog({ storages, now, log }: AuditLogOptions): AuditLo
           kind !== 'removed' || at >= MAX_LOOKED_AGAIN || !(await isThere(storage, keyOf(database, writer, seq))),
       ),
     )
-    return { ...report, problems: found.filter((_, at) => isProblem[at]), hasMore }
+    return {
+      entries: entries.slice(0, MAX_READ),
+      problems: found.filter((_, at) => isProblem[at]),
+      hasMore: keys.length > MAX_READ,
+    }
   }
 
   async function readCached(storage: Storage, name: string, listed: ListedEntry): Promise<StoredEntry | undefined> {
     const cacheKey = `${name} ${listed.key}`
     const cached = cache.get(cacheKey)
     if (cached?.version === listed.version) return { ...listed, bytes: cached.bytes }
-    const bytes = await readIfThere(storage, listed.key)
+    const bytes = await readIfThere(storage, listed)
     if (bytes === undefined) return undefined
     if (cache.size > 4 * MAX_READ) cache.clear()
     if (listed.version !== '') cache.set(cacheKey, { version: listed.version, bytes })
@@ -184,6 +183,8 @@ interface ListedEntry {
   readonly key: string
   readonly writer: string
   readonly seq: number
+  readonly sizeBytes: number
+  readonly modified?: Date | undefined
   /** Changes when the object does; '' when the storage does not say. */
   readonly version: string
 }
@@ -211,7 +212,7 @@ async function listAudit(
       continue
     }
     const version = etag ?? (modified === undefined ? '' : `${modified.toISOString()} ${sizeBytes}`)
-    entries.push({ key, writer, seq: Number(seq), version })
+    entries.push({ key, writer, seq: Number(seq), sizeBytes, modified, version })
   }
   return { entries, otherKeys }
 }
@@ -222,15 +223,19 @@ async function readHeads(named: NamedStorage, database: string): Promise<readonl
   const last = new Map<string, ListedEntry>()
   for (const entry of (await listAudit(named, database)).entries) last.set(entry.writer, entry)
   const heads = await Promise.all(
-    [...last.values()].slice(-MAX_WRITERS_NOTED).map(async ({ key, writer, seq }): Promise<AuditHead | undefined> => {
-      const bytes = await readIfThere(storage, key)
-      return bytes === undefined ? undefined : { writer, seq, sha256: sha256Of(bytes) }
+    [...last.values()].slice(-MAX_WRITERS_NOTED).map(async (entry): Promise<AuditHead | undefined> => {
+      const bytes = await readIfThere(storage, entry)
+      // What is no entry is no end of a chain either: who reads the log is told.
+      if (bytes === undefined || parseEntry(bytes) === undefined) return undefined
+      return { writer: entry.writer, seq: entry.seq, sha256: sha256Of(bytes) }
     }),
   )
   return heads.filter((head) => head !== undefined)
 }
 
-async function readIfThere(storage: Storage, key: string): Promise<Uint8Array | undefined> {
+/** Its bytes; none when it is too large to be an entry, so that whoever may write there cannot stop who reads. */
+async function readIfThere(storage: Storage, { key, sizeBytes }: ListedEntry): Promise<Uint8Array | undefined> {
+  if (sizeBytes > MAX_ENTRY_BYTES) return new Uint8Array()
   try {
     return await readObject(storage, key, { maxBytes: MAX_ENTRY_BYTES })
   } catch (error) {
@@ -240,5 +245,11 @@ async function readIfThere(storage: Storage, key: string): Promise<Uint8Array | 
 }
 
 async function isThere(storage: Storage, key: string): Promise<boolean> {
-  return (await readIfThere(storage, key)) !== undefined
+  try {
+    await storage.head(key)
+    return true
+  } catch (error) {
+    if (isBackupError(error, 'OBJECT_MISSING')) return false
+    throw error
+  }
 }
