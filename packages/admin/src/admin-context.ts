@@ -21,6 +21,8 @@ export interface AdminContext {
   readonly streams: Set<EventStream>
   /** How many people a restore in place needs. */
   readonly approvals: 1 | 2
+  /** Whoever mounted the admin said so: it is no default. */
+  readonly isApprovalsStated: boolean
   /** Like `production`. */
   readonly environment: string | undefined
   readonly log: Logger | undefined

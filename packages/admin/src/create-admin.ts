@@ -1,4 +1,5 @@
 import { createAuditLog, createEngine, type Logger, resolveConfig, type SqliteBackup } from '@sqlite-backup/core'
+import { keepRule } from './actions/restore-request.ts'
 import { trackActivity } from './activity.ts'
 import { type AdminContext, storagesOf } from './admin-context.ts'
 import { answer } from './answer.ts'
@@ -77,6 +78,15 @@ export function createAdmin<Input = Request>(options: AdminOptions<Input> = {}):
       throw error
     })
     return opened
+  }
+  // The command line has to know before anybody looks at a page.
+  if (approvals === 2) {
+    open().then(
+      (context) => {
+        if (!isClosed) for (const database of context.engine.databases) keepRule(context, database)
+      },
+      (error: unknown) => log?.warn({ err: error }, 'That restores need two people could not be written down yet'),
+    )
   }
 
   return {
@@ -165,6 +175,7 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
     audit: createAuditLog({ storages, now, log }),
     streams: new Set(),
     approvals,
+    isApprovalsStated: options.approvals !== undefined,
     environment: options.environment ?? process.env.NODE_ENV,
     log,
     now,

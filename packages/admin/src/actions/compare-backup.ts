@@ -51,11 +51,13 @@ export async function compareBackup(exchange: Exchange): Promise<Job> {
   const source = { database, ...(from === undefined ? {} : { from }) }
   const { manifest } = await admin.engine.show(id, source)
   if (manifest.database !== database) throw new AdminError(404, 'BACKUP_NOT_FOUND', 'There is no such backup.')
+  const actor = access.actor.id
+  await admin.audit.append(database, { actor, action: 'compare.requested', backup: id })
   return admin.jobs.start({
     kind: 'compare',
     database,
     backup: id,
-    actor: access.actor.id,
+    actor,
     async run(signal) {
       const comparison = await admin.engine.compare(id, { ...source, signal })
       return { message: lossOf(comparison), warnings: [], backup: id, comparison }

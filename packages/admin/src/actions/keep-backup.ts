@@ -15,6 +15,8 @@ export async function keepBackup(exchange: Exchange): Promise<boolean> {
   const id = backupIdOf(exchange)
   const wanted = answers.get(input.keep ?? '')
   if (wanted === undefined) throw new AdminError(400, 'KEEP_INVALID', 'Say keep: true or keep: false.')
+  // What cannot be kept is no action.
+  await admin.engine.show(id, { database })
   const actor = access.actor.id
   const reason = input.reason?.trim()
   await admin.audit.append(database, { actor, action: wanted ? 'backup.kept' : 'backup.unkept', backup: id })

@@ -50,6 +50,7 @@ export async function putRestoreRequest(
   }
   const { id } = await putTicket(placeOf(admin, request.database), ticketId(at, 8), value)
   admin.facts.clear()
+  keepRule(admin, request.database)
   return { ...value, id, state: 'waiting' }
 }
 
@@ -80,10 +81,14 @@ export async function listRestoreRequests(
     .reverse()
 }
 
-/** The command line has to know whether two people are wanted; where it says otherwise, it is told. Nobody waits for it. */
-function keepRule(admin: AdminContext, database: string, withRule: ReadonlySet<string>): void {
-  const { engine, approvals, keepingRule, log } = admin
+/**
+ * The command line has to know whether two people are wanted; where it says otherwise, it is told. Nobody waits for it.
+ * It is taken away by an admin that says `approvals: 1`, not by one that says nothing: that may be another app's.
+ */
+export function keepRule(admin: AdminContext, database: string, withRule: ReadonlySet<string> = new Set()): void {
+  const { engine, approvals, isApprovalsStated, keepingRule, log } = admin
   const isRequired = approvals === 2
+  if (!isRequired && !isApprovalsStated) return
   if (keepingRule.has(database) || engine.storages.every((name) => withRule.has(name) === isRequired)) return
   keepingRule.add(database)
   setApprovalRule(engine, database, isRequired)

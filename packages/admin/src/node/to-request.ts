@@ -42,9 +42,19 @@ export function toRequest(request: IncomingMessage, options: NodeRequestOptions 
 
 function addressOf(protocol: string, host: string | undefined, url: string): string {
   // `//evil.test/x` as a path would be another host.
-  const path = `/${url.replace(/^https?:\/\/[^/]*/i, '').replace(/^\/+/, '')}`
+  const path = `/${withoutDots(url.replace(/^https?:\/\/[^/]*/i, '').replace(/^\/+/, ''))}`
   const base = `${protocol === 'https' ? 'https' : 'http'}://${host ?? 'localhost'}`
   return `${URL.canParse(base) ? new URL(base).origin : 'http://invalid.localhost'}${path}`
+}
+
+/**
+ * `x/../restore` is `restore` for a URL, and was not for the guards of the host, which saw the path as it was sent: `%zz`
+ * is in no path that is answered. Likewise a backslash, which a URL takes for a slash.
+ * https://url.spec.whatwg.org/#double-dot-path-segment
+ */
+function withoutDots(url: string): string {
+  const [, path = '', rest = ''] = /^([^?#]*)(.*)$/s.exec(url) ?? []
+  return `${path.replaceAll('\\', '/%zz/').replace(/(?<=^|\/)(?:\.|%2e){1,2}(?=$|\/)/gi, '%zz')}${rest}`
 }
 
 /** A body parser of the app was first: what it read goes back into text. */

@@ -9,6 +9,7 @@ const actionTexts: Readonly<Record<string, string>> = {
   'backup.kept': 'kept a backup',
   'backup.unkept': 'stopped keeping a backup',
   'verify.requested': 'verified a backup',
+  'compare.requested': 'compared the database with a backup',
   'download.requested': 'made a download link',
   'download.started': 'downloaded',
   'restore.requested': 'asked for a restore',

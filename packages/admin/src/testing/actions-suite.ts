@@ -62,6 +62,21 @@ export function actionsSuite(host: AdminHost): void {
       expect((await site.visit(`/backups/${id}`)).text).not.toContain('kept for good')
     })
 
+    test('what cannot be is not in the log; what somebody compared is', async () => {
+      const { engine } = await openShop()
+      const { id } = await engine.backup('shop')
+      const site = await openSite(host, { backup: engine })
+      for (const keep of [true, false]) {
+        const answer = await site.visit('/api/backups/20260101T000000Z-abcdefgh/keep', { json: { keep } })
+        expect(answer.status).toBe(404)
+      }
+      expect((await site.visit('/api/audit')).json<AuditReport>().entries).toEqual([])
+      const { job } = (await site.visit(`/api/backups/${id}/compare`, { json: {} })).json<{ job: Job }>()
+      await site.ended(job.id)
+      const { entries } = (await site.visit('/api/audit')).json<AuditReport>()
+      expect(entries).toMatchObject([{ actor: 'ann', action: 'compare.requested', backup: id }])
+    })
+
     test('restores in place once the name of the database is typed, and not before', async () => {
       const { engine, addOrders, countOrders } = await openShop()
       addOrders(5)

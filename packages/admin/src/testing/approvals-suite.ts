@@ -134,6 +134,29 @@ export function approvalsSuite(host: AdminHost): void {
       expect(countOrders()).toBe(8)
     })
 
+    test('the rule is in the storage before anybody opens a page, and goes when approvals: 1 is said', async () => {
+      const { engine, disk, id } = await shopWithTwoStates()
+      const key = 'shop/approvals/required.json'
+      const hasRule = (): Promise<boolean> =>
+        disk.head(key).then(
+          () => true,
+          () => false,
+        )
+      const site = await openSite(host, { backup: engine, approvals: 2 })
+      await expect.poll(hasRule).toBe(true)
+      await disk.delete([key])
+      await askFor(site, id)
+      await expect.poll(hasRule).toBe(true)
+      // Another app on this storage says nothing of it: that is no order to take it away.
+      const silent = await openSite(host, { backup: engine })
+      expect((await silent.visit('/approvals')).status).toBe(200)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      expect(await hasRule()).toBe(true)
+      const alone = await openSite(host, { backup: engine, approvals: 1 })
+      expect((await alone.visit('/approvals')).status).toBe(200)
+      await expect.poll(hasRule).toBe(false)
+    })
+
     test('a restore to a file needs nobody else', async () => {
       const { engine, id } = await shopWithTwoStates()
       const site = await openSite(host, { backup: engine, approvals: 2 })

@@ -43,6 +43,20 @@ export function mountSuite(host: AdminHost): void {
       expect(headers.location).toMatch(/^\/proxied\/admin\/jobs\//)
     })
 
+    test('a path with dot segments is none: the host saw another one than it would become', async () => {
+      const { engine } = await openShop()
+      const site = await openSite(host, { backup: engine })
+      expect((await site.visit('/restore')).status).toBe(200)
+      for (const dots of ['x/../restore', './restore', 'x/%2e%2E/restore', 'x/.%2e/restore', '%2e/restore']) {
+        expect((await site.visit(`/${dots}`)).status, dots).toBe(404)
+        expect((await site.visit(`/${dots}`, { form: {} })).status, dots).toBe(404)
+      }
+      for (const path of ['/x\\..\\restore', '/restore/.', '/backups/..', '/api/backups/../audit', '/assets/..']) {
+        expect((await site.visit(path)).status, path).toBe(404)
+      }
+      expect((await site.visit('/backups?x=../y/..')).status).toBe(200)
+    })
+
     test('unknown paths and methods are said to be so', async () => {
       const { engine } = await openShop()
       const site = await openSite(host, { backup: engine })
