@@ -321,7 +321,9 @@ describe('close', () => {
     await made
     stuck.resolve()
     await closed
-    expect(await listed()).toMatchObject([{ tier: 'shutdown' }])
+    // SQLite folds the WAL into the file as the app closes its database, and that may be backed up once more.
+    const tiers = (await listed()).map(({ tier }) => tier)
+    expect([['shutdown'], ['shutdown', 'shutdown']]).toContainEqual(tiers)
   })
 
   test('a storage that hangs does not keep it', async () => {
