@@ -109,10 +109,21 @@ function formatBytes(bytes) {
   return `${unit === 0 || bytes >= 99.95 ? Math.round(bytes) : bytes.toFixed(1).replace(/\.0$/, '')} ${units[unit]}`
 }
 
+let soon
+/** While work goes on: its phase and the time that is left are the server's words. */
+function refreshSoon() {
+  if (soon !== undefined) return
+  soon = setTimeout(() => {
+    soon = undefined
+    refresh()
+  }, 2000)
+}
+
 /** Bars move without asking the server for the page. */
 function progress({ running }) {
+  refreshSoon()
   const bars = document.querySelectorAll('.progress progress')
-  if (bars.length !== running.length) return later(300)
+  if (bars.length !== running.length) return
   running.forEach(({ doneBytes, totalBytes }, index) => {
     if (!totalBytes) return
     const bar = bars[index]

@@ -38,6 +38,11 @@ interface Run extends Activity {
   readonly phaseAtMs: number
 }
 
+/** A good backup says nothing about one that failed its verification. */
+function isOver(failure: LastFailure | undefined, succeeded: Activity['kind']): boolean {
+  return failure?.kind === succeeded || (failure?.kind === 'restore' && succeeded === 'backup')
+}
+
 /** Follows the events of an engine, so that a page can say what is going on. */
 export function trackActivity(engine: Pick<SqliteBackup, 'onAny'>, now: () => Date): ActivityTracker {
   const runs = new Map<string, Run>()
@@ -72,8 +77,10 @@ export function trackActivity(engine: Pick<SqliteBackup, 'onAny'>, now: () => Da
     if (what === 'succeeded' || what === 'failed' || what === 'kept' || what === 'unchanged' || what === 'skipped') {
       runs.delete(runId)
       if ('error' in event) {
+        // Somebody did not want it any more, like a download that was cancelled.
+        if (event.error.code === 'ABORTED') return
         failures.set(database, { at, kind, database, code: event.error.code, message: event.error.message })
-      } else if (kind === 'backup' && what === 'succeeded') failures.delete(database)
+      } else if (what === 'succeeded' && isOver(failures.get(database), kind)) failures.delete(database)
       return
     }
     const run = runs.get(runId) ?? {
