@@ -112,7 +112,8 @@ function nearestOlder<N extends LineageNode>(
       each.id !== backup.id && each.created <= backup.created && (until === undefined || secondOf(each) <= until),
   )
   const own = older.find((each) => each.lineage.writer === writer)
-  return own ?? (parent === undefined ? undefined : older[0])
+  // Of a parent whose time is unknown nothing follows: what is taken for an ancestor loses its place as a tip.
+  return own ?? (until === undefined ? undefined : older[0])
 }
 
 function secondOf({ created }: LineageNode): number {

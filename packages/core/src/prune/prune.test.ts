@@ -440,27 +440,48 @@ describe('kill -9 in the middle of a prune', () => {
   )
 })
 
-test('a backup that does not grow from the newest one marks it as the tip of a branch', async () => {
-  const folder = mkdtempSync(join(dir, 'fork-'))
-  const disk = memory()
-  const db = new Database(join(folder, 'app.db'))
-  db.pragma('journal_mode = WAL')
-  db.exec('CREATE TABLE notes (text)')
-  const engine = createEngine(
-    await resolveConfig({
-      config: { databases: { app: join(folder, 'app.db') }, storages: { disk }, retention: { keepLast: 1, manual: 0 } },
-      environment: {},
-    }),
-  )
-  opened.push(engine)
-  await engine.backup('app')
-  // Somebody else went on from a state that this engine does not know.
-  const theirs = await putExample(disk, { created: new Date(Date.now() + 5), writer: 'theirs', parent: 'elsewhere' })
-  db.exec("INSERT INTO notes VALUES ('ours')")
-  const ours = await engine.backup('app')
-  db.close()
-  expect((await keysIn(disk)).filter((key) => key.endsWith('/tip.json'))).toHaveLength(1)
-  const { storages } = await engine.prune('app', { now: true })
-  expect(storages).toMatchObject([{ outcome: 'deleted', deleted: { count: 1 } }])
-  expect(await idsIn(disk)).toEqual([theirs.id, ours.id].sort())
+describe('with somebody else who went on from a state that this engine does not know', () => {
+  const openTwo = async () => {
+    const folder = mkdtempSync(join(dir, 'fork-'))
+    const disk = memory()
+    const db = new Database(join(folder, 'app.db'))
+    db.pragma('journal_mode = WAL')
+    db.exec('CREATE TABLE notes (text)')
+    const databases = { app: join(folder, 'app.db') }
+    const config = { databases, storages: { disk }, retention: { keepLast: 1, manual: 0 } }
+    const engine = createEngine(await resolveConfig({ config, environment: {} }))
+    opened.push(engine)
+    const backup = async (): Promise<{ readonly id: string; readonly createdMs: number }> => {
+      const { id, manifest } = await engine.backup('app')
+      return { id, createdMs: Date.parse(manifest?.created ?? '') }
+    }
+    const theirs = (createdMs: number) =>
+      putExample(disk, { created: new Date(createdMs), writer: 'theirs', parent: '20200101T000000Z-aaaaaaaa' })
+    return { disk, db, engine, backup, theirs }
+  }
+
+  test('a backup that does not grow from the newest one marks it as the tip of a branch', async () => {
+    const { disk, db, engine, backup, theirs } = await openTwo()
+    const first = await backup()
+    const other = await theirs(first.createdMs + 1)
+    db.exec("INSERT INTO notes VALUES ('ours')")
+    const ours = await backup()
+    db.close()
+    expect((await keysIn(disk)).filter((key) => key.endsWith('/tip.json'))).toHaveLength(1)
+    const { storages } = await engine.prune('app', { now: true })
+    expect(storages).toMatchObject([{ outcome: 'deleted', deleted: { count: 1 } }])
+    expect(await idsIn(disk)).toEqual([other.id, ours.id].sort())
+  })
+
+  test('the one that is not the newest stays too', async () => {
+    const { disk, db, engine, backup, theirs } = await openTwo()
+    await backup()
+    db.exec("INSERT INTO notes VALUES ('ours')")
+    const ours = await backup()
+    db.close()
+    const other = await theirs(ours.createdMs + 1)
+    const { storages } = await engine.prune('app', { now: true })
+    expect(storages).toMatchObject([{ outcome: 'deleted', deleted: { count: 1 } }])
+    expect(await idsIn(disk)).toEqual([other.id, ours.id].sort())
+  })
 })
