@@ -62,6 +62,26 @@ test('an app that listens itself is left alone, but for those who join', async (
   expect(end).toBe(7)
 })
 
+test.each(['before', 'after'])('an app that listens once, and %s us, is not ended while it closes', async (order) => {
+  const app = `process.once('SIGTERM', async () => { await later(150); say('the app is done'); process.exit(7) })`
+  const ours = `onStopSignal((_, { appListens }) => say('joins, the app listens: ' + appListens), { whenAppListens: 'join' })`
+  const { printed, end } = await run(`
+      ${order === 'before' ? app : ours}
+      ${order === 'before' ? ours : app}
+      say('SIGTERM')`)
+  expect(printed).toBe('joins, the app listens: true\nthe app is done\n')
+  expect(end).toBe(7)
+})
+
+test('an app that is through, and sends itself the signal again, ends by it', async () => {
+  const { printed, end } = await run(`
+    onStopSignal(async () => { await later(100); say('closed') }, { whenAppListens: 'join' })
+    process.once('SIGTERM', () => { say('the app is done'); process.kill(process.pid, 'SIGTERM') })
+    say('SIGTERM')`)
+  expect(printed).toBe('the app is done\nclosed\n')
+  expect(end).toBe('SIGTERM')
+})
+
 // It acts only when nobody but itself listens, and so do we when the app does: each would wait for the other.
 test.each([['signal-exit'], ['signal-exit-3'], ['signal-exit', 'signal-exit-3']])(
   'signal-exit is not the app, and hears of the end all the same (%s %s)',

@@ -21,6 +21,8 @@ type Handler = (signal: StopSignal, facts: { readonly appListens: boolean }) => 
 interface Listening {
   readonly handlers: Map<Handler, OnStopSignalOptions>
   stoppedAtMs: number | undefined
+  /** It came once more, and by then nobody but us listened. */
+  isRepeated?: boolean
 }
 
 const signals: readonly StopSignal[] = ['SIGTERM', 'SIGINT']
@@ -53,7 +55,8 @@ function listening(): Listening {
     const state: Listening = { handlers: new Map(), stoppedAtMs: undefined }
     const listener = (signal: StopSignal): void => void onSignal(signal, state)
     store[key] = { state, listener }
-    for (const signal of signals) process.on(signal, listener)
+    // The first of all: a listener that the app added with `once` is gone when it has its turn.
+    for (const signal of signals) process.prependListener(signal, listener)
   }
   return store[key].state
 }
@@ -68,7 +71,9 @@ function unlisten(): void {
 async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
   const appListens = countAppListeners(signal, 1) > 0
   if (state.stoppedAtMs !== undefined) {
-    if (appListens || performance.now() - state.stoppedAtMs < SAME_KEY_PRESS_MS) return
+    if (appListens) return
+    state.isRepeated = true
+    if (performance.now() - state.stoppedAtMs < SAME_KEY_PRESS_MS) return
     process.exit(exitCodeOf(signal))
   }
   const handlers = [...state.handlers].filter(([, { whenAppListens }]) => !appListens || whenAppListens === 'join')
@@ -90,8 +95,9 @@ async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
   await run(false)
   await run(true)
   unlisten()
-  // Whoever listens besides us decides when it is over. `signal-exit` finds itself alone, and lets the signal through.
-  if (countAppListeners(signal, 0) > 0) return
+  // Whoever listens besides us decides when it is over, or listened with `once` and is at it; unless it sent the signal
+  // again, to end by it. `signal-exit` finds itself alone, and lets the signal through.
+  if ((appListens && !state.isRepeated) || countAppListeners(signal, 0) > 0) return
   // The kernel keeps signals without a listener from process 1: https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
   if (process.pid === 1) process.exit(exitCodeOf(signal))
   process.kill(process.pid, signal)
