@@ -47,13 +47,13 @@ export function onStopSignal(handler: Handler, options: OnStopSignalOptions = {}
 
 // Dev servers load modules again, and two copies of this package may be loaded: one listener per process all the same.
 const key = Symbol.for('@sqlite-backup/core/on-stop-signal/1')
-type Global = { [key]?: { readonly state: Listening; readonly listener: (signal: StopSignal) => void } }
+type Global = { [key]?: { readonly state: Listening; readonly listener: NodeJS.SignalsListener } }
 
 function listening(): Listening {
   const store = globalThis as Global
   if (store[key] === undefined) {
     const state: Listening = { handlers: new Map(), stoppedAtMs: undefined }
-    const listener = (signal: StopSignal): void => void onSignal(signal, state)
+    const listener = (signal: NodeJS.Signals): void => void onSignal(signal as StopSignal, state)
     store[key] = { state, listener }
     // The first of all: a listener that the app added with `once` is gone when it has its turn.
     for (const signal of signals) process.prependListener(signal, listener)
