@@ -352,6 +352,7 @@ export type KeepReason =
   | 'fork'
   | 'in-use'
   | 'future'
+  | 'unreadable'
   | 'no-retention'
   | 'keep-last'
   | 'tier-age'

@@ -27,6 +27,7 @@ const keepTexts: Readonly<Record<KeepReason, string>> = {
   fork: 'tip of a fork',
   'in-use': 'in use',
   future: 'of the future',
+  unreadable: 'manifest cannot be read',
   'no-retention': 'no retention',
   'keep-last': 'keepLast',
   'tier-age': 'young enough',

@@ -14,6 +14,8 @@ export interface MarkedTips {
   readonly newest: Manifest | undefined
   /** Ids of the tips among the newest backups; empty without a fork. */
   readonly tips: readonly string[]
+  /** Ids of backups among the newest whose manifest is damaged, or of a newer version. */
+  readonly damaged: readonly string[]
 }
 
 /**
@@ -27,8 +29,8 @@ export async function markTips(
 ): Promise<MarkedTips> {
   const { signal } = options
   const { items } = await listBackupPage(storage, { database, limit: DEPTH, signal })
-  const { tips, rivals } = await readLineage(storage, database, { depth: DEPTH, signal })
-  const marked = { newest: tips[0], tips: rivals }
+  const { tips, rivals, damaged } = await readLineage(storage, database, { depth: DEPTH, signal })
+  const marked = { newest: tips[0], tips: rivals, damaged }
   if (options.dryRun) return marked
   const records = await listRecordsOf(storage, items, { signal })
   for (const backup of items) {

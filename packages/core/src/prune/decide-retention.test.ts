@@ -71,6 +71,7 @@ describe('decideRetention', () => {
     ['kept', { isKept: true }],
     ['fork', { isTip: true }],
     ['in-use', { isInUse: true }],
+    ['unreadable', { isUnreadable: true }],
   ] as const)('what is %s stays, however old and bad', (reason, facts) => {
     const special = backup(9000 * DAY, { ...facts, isBad: true })
     expect(reasonsOf([backup(0), special, backup(9001 * DAY)], keepNothing, special.id)).toEqual(['keep', reason])
@@ -119,9 +120,10 @@ function oracle(backups: readonly RetentionFacts[], config: RetentionConfig, at:
     a.created < b.created || (+a.created === +b.created && a.id < b.id) ? 1 : -1,
   )
   const past = sorted.filter(({ created }) => created <= at)
-  const good = past.filter(({ isBad }) => !isBad)
+  const good = past.filter(({ isBad, isUnreadable }) => !isBad && !isUnreadable)
   const states = (list: readonly RetentionFacts[]) => list.filter(({ tier }) => tier !== 'pre-restore')
-  const checked = (list: readonly RetentionFacts[]) => list.filter(({ isChecked, isBad }) => isChecked && !isBad)
+  const checked = (list: readonly RetentionFacts[]) =>
+    list.filter(({ isChecked, isBad, isUnreadable }) => isChecked && !isBad && !isUnreadable)
   const keep = new Set<RetentionFacts | undefined>([
     sorted[0],
     past[0],
@@ -130,7 +132,7 @@ function oracle(backups: readonly RetentionFacts[], config: RetentionConfig, at:
     checked(sorted)[0],
     checked(past)[0],
     states(checked(past))[0],
-    ...sorted.filter((each) => each.isKept || each.isTip || each.isInUse || each.created > at),
+    ...sorted.filter((each) => each.isKept || each.isTip || each.isInUse || each.isUnreadable || each.created > at),
     ...(config.keepLast === null ? good : good.slice(0, config.keepLast ?? 1)),
   ])
   const table: Record<Tier, string | null> = {
@@ -180,8 +182,9 @@ const anyFacts: fc.Arbitrary<RetentionFacts> = fc.record({
   isKept: fc.constant(false),
   isTip: fc.constant(false),
   isInUse: fc.constant(false),
+  isUnreadable: fc.constant(false),
 })
-const special = fc.constantFrom('isKept', 'isTip', 'isInUse', 'none', 'none', 'none', 'none', 'none')
+const special = fc.constantFrom('isKept', 'isTip', 'isInUse', 'isUnreadable', 'none', 'none', 'none', 'none', 'none')
 const anyBackups = fc
   .array(fc.tuple(anyFacts, special), { maxLength: 60 })
   .map((list) => list.map(([facts, name]) => (name === 'none' ? facts : { ...facts, [name]: true })))
@@ -226,7 +229,7 @@ describe('for every list, policy and clock, decideRetention', () => {
           .map((decision) => decision.backup)
         const newest = Math.max(...backups.map(({ created }) => created.getTime()))
         for (const each of removed) {
-          expect(each.isKept || each.isTip || each.isInUse || each.created > at).toBe(false)
+          expect(each.isKept || each.isTip || each.isInUse || each.isUnreadable || each.created > at).toBe(false)
           expect(backups.some((other) => other !== each && other.created.getTime() === newest)).toBe(true)
           if (each.isChecked && !each.isBad) {
             // There is another that is as good and at least as new.
@@ -236,6 +239,7 @@ describe('for every list, policy and clock, decideRetention', () => {
                   other !== each &&
                   other.isChecked &&
                   !other.isBad &&
+                  !other.isUnreadable &&
                   other.created >= each.created &&
                   !removed.includes(other),
               ),

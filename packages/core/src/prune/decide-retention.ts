@@ -11,6 +11,8 @@ export interface RetentionFacts {
   readonly isChecked?: boolean
   /** It failed a verification, or its body is gone. */
   readonly isBad?: boolean
+  /** Its manifest is damaged, or of a newer version: not to be trusted with anything, nor to be deleted unseen. */
+  readonly isUnreadable?: boolean
   /** Somebody said so. */
   readonly isKept?: boolean
   /** The end of one of two branches. */
@@ -32,7 +34,8 @@ export interface RetentionOptions {
  *
  * Whatever the policy says, these stay: the newest one, also without those of the future, without bad ones, and without
  * copies of what a restore replaced; the newest checked one, likewise; kept ones; both tips of a fork; what is in use;
- * what was made in the future. Without a policy all stay. Bad and future ones take no place among the counted.
+ * what was made in the future; what cannot be read. Without a policy all stay. Bad, unreadable and future ones take no
+ * place among the counted.
  */
 export function decideRetention<B extends RetentionFacts>(
   backups: readonly B[],
@@ -55,7 +58,8 @@ export function createDecider(
   const countedOf = new Map<Tier, number>()
 
   return (backup) => {
-    const { tier, created, isBad = false, isChecked = false } = backup
+    const { tier, created, isUnreadable = false, isChecked = false } = backup
+    const isBad = backup.isBad === true || isUnreadable
     const ageMs = nowMs - created.getTime()
     const isFuture = ageMs < 0
     const isReplaced = tier === 'pre-restore'
@@ -75,6 +79,7 @@ export function createDecider(
     if (backup.isTip) reasons.add('fork')
     if (backup.isInUse) reasons.add('in-use')
     if (isFuture) reasons.add('future')
+    if (isUnreadable) reasons.add('unreadable')
     if (policy === undefined) reasons.add('no-retention')
 
     if (policy === undefined || isFuture) return { backup, action: 'keep', reasons: [...reasons] }

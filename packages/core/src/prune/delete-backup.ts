@@ -102,7 +102,7 @@ async function heldBy(
   signal: AbortSignal,
 ): Promise<readonly KeepReason[]> {
   const now = context.now()
-  const { tips } = await markTips(storage, database, { now, dryRun: true, signal })
+  const { tips, damaged } = await markTips(storage, database, { now, dryRun: true, signal })
   const decide = createDecider(nothing, { now })
   // Newest first, and what holds a backup depends on newer ones only: nothing behind it is read.
   for await (const [entry, summary] of summarized(storage, database, signal)) {
@@ -110,6 +110,7 @@ async function heldBy(
       isTip: tips.includes(entry.id),
       isInUse: context.inUse.has(entry.id),
       isBroken: false,
+      isUnreadable: damaged.includes(entry.id),
     })
     const decision = decide(facts)
     if (entry.id !== id) continue

@@ -15,6 +15,8 @@ export interface PlanPrune extends CallOptions {
   readonly isInUse: (id: string) => boolean
   /** Tips of a fork that are not marked yet. */
   readonly isTip: (id: string) => boolean
+  /** Its manifest is damaged, or of a newer version. */
+  readonly isUnreadable: (id: string) => boolean
 }
 
 export interface PrunePlan {
@@ -58,7 +60,12 @@ export async function planPrune(storage: Storage, database: string, options: Pla
   for await (const [entry, summary] of summarized(storage, database, signal)) {
     const { id } = entry
     const decision = decide(
-      factsOf(entry, summary, { isBroken: broken.has(id), isTip: options.isTip(id), isInUse: options.isInUse(id) }),
+      factsOf(entry, summary, {
+        isBroken: broken.has(id),
+        isUnreadable: options.isUnreadable(id),
+        isTip: options.isTip(id),
+        isInUse: options.isInUse(id),
+      }),
     )
     if (decision.action === 'remove') {
       remove.push({ ...entry, reasons: decision.reasons })
@@ -75,7 +82,12 @@ export async function planPrune(storage: Storage, database: string, options: Pla
 export function factsOf(
   { id, created, tier }: BackupEntry,
   summary: RecordSummary,
-  known: { readonly isBroken: boolean; readonly isTip: boolean; readonly isInUse: boolean },
+  known: {
+    readonly isBroken: boolean
+    readonly isUnreadable: boolean
+    readonly isTip: boolean
+    readonly isInUse: boolean
+  },
 ): RetentionFacts {
   return {
     id,
@@ -83,6 +95,7 @@ export function factsOf(
     tier,
     isChecked: summary.level === 'checked' || summary.level === 'proven',
     isBad: summary.isBad || known.isBroken,
+    isUnreadable: known.isUnreadable,
     isKept: summary.isKept,
     isTip: summary.isTip || known.isTip,
     isInUse: known.isInUse,

@@ -108,7 +108,7 @@ async function planOf(
   signal: AbortSignal,
 ): Promise<PrunePlan> {
   const now = context.now()
-  const { newest, tips } = await markTips(storage, database, { now, dryRun: options.dryRun ?? false, signal })
+  const { newest, tips, damaged } = await markTips(storage, database, { now, dryRun: options.dryRun ?? false, signal })
   const [theirs, ours] = [newest?.lineage.environment, context.config.environment]
   if (theirs !== undefined && ours !== undefined && theirs !== ours) {
     throw new BackupError(
@@ -118,7 +118,9 @@ async function planOf(
     )
   }
   const isInUse = (id: string): boolean => context.inUse.has(id)
-  return planPrune(storage, database, { policy, now, isInUse, isTip: (id) => tips.includes(id), signal })
+  const isTip = (id: string): boolean => tips.includes(id)
+  const isUnreadable = (id: string): boolean => damaged.includes(id)
+  return planPrune(storage, database, { policy, now, isInUse, isTip, isUnreadable, signal })
 }
 
 /** What is to be done now about a plan. */

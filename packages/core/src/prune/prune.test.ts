@@ -253,6 +253,20 @@ describe('prune', () => {
     expect(await idsIn(disk)).toEqual(idsOf([made[4], made[2]].flatMap((each) => each ?? [])))
   })
 
+  test('a backup whose manifest is damaged is not the newest good one', async () => {
+    at('2026-11-20T12:00:00.000Z')
+    const disk = memory({ now })
+    const made = await fill(disk, 4)
+    const last = made.at(-1)
+    const manifestKey = (await keysIn(disk)).find(
+      (key) => key.includes('/catalog/') && key.includes(`${last?.id.slice(-8)}`),
+    )
+    await disk.put(manifestKey ?? '', bytesBody(Buffer.from('{"format": 1, "id"')))
+    const { engine } = await openWith({ disk }, { retention: { keepLast: 0, hourly: 0 } })
+    await engine.prune('app', { now: true })
+    expect(await idsIn(disk)).toEqual(idsOf(made.slice(2)))
+  })
+
   test('both tips of a fork stay, however many backups are made since', async () => {
     at('2026-11-20T12:00:00.000Z')
     const disk = memory({ now })
