@@ -1,4 +1,5 @@
 import { LtxError } from './ltx-error.ts'
+import { isBytes } from './source.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -85,7 +86,7 @@ export class ChunkWindow {
         this.#isOver = true
         return false
       }
-      if (!(next.value instanceof Uint8Array)) {
+      if (!isBytes(next.value)) {
         throw new LtxError('LTX_SOURCE_INVALID', 'The input gave something that is not a Uint8Array.', {
           offset: this.#offset + this.end,
         })

@@ -92,14 +92,15 @@ ${checksummed}: ok, 2 pages, 185 bytes, file checksum f2f5bf19c408f15a
 })
 
 test('verify --json prints one line per file', () => {
-  const { code, out } = ltx('verify', '--json', sound, cut)
-  expect(code).toBe(1)
-  const [good, bad] = out
+  const { code, out, err } = ltx('verify', '--json', sound, cut, join(folder, 'nowhere.ltx'))
+  expect({ code, err }).toEqual({ code: 1, err: '' })
+  const [good, bad, missing] = out
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
   expect(good).toMatchObject({ ok: true, minTxid: '0000000000000001', pageCount: 2, fileChecksum: 'bbcae12df8d3ad88' })
   expect(bad).toMatchObject({ path: cut, ok: false, code: 'LTX_TRUNCATED', offset: 300 })
+  expect(missing).toMatchObject({ ok: false, code: 'ENOENT' })
 })
 
 test('a pipe that is closed early is no error', () => {

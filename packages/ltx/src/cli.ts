@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { Command } from 'commander'
 import { verifyLtx } from './decode.ts'
 import { describeError, dumpLines, headerFields } from './dump.ts'
-import { LtxError } from './ltx-error.ts'
+import type { LtxError } from './ltx-error.ts'
 import { parseLtxName } from './ltx-name.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -47,8 +47,8 @@ async function verify(paths: readonly string[], options: { readonly json?: boole
         console.log(`${path}: ok, ${pages}, ${summary.sizeBytes} bytes, file checksum ${checksum}`)
       }
     } catch (error) {
-      if (options.json && error instanceof LtxError) {
-        const { code, message, offset, rule, hint } = error
+      if (options.json) {
+        const { code, message, offset, rule, hint } = error as Partial<LtxError>
         console.log(JSON.stringify({ path, ok: false, code, message, offset, rule, hint }))
         process.exitCode = 1
       } else fail(path, error)

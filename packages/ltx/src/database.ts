@@ -13,6 +13,11 @@ import { LtxError } from './ltx-error.ts'
  * await pipeline(databaseOf(await mergeLtxPages([snapshot, ...changes])), createWriteStream('app.db'))
  */
 export async function* databaseOf(file: LtxPages): AsyncGenerator<Uint8Array, void, undefined> {
+  if (!file?.header) {
+    throw new LtxError('LTX_SOURCE_INVALID', 'These are not the pages of a file.', {
+      hint: 'Both calls that give them have to be awaited: databaseOf(await mergeLtxPages(inputs)), databaseOf(await decodeLtx(input)).',
+    })
+  }
   const { pageSize } = file.header
   if (!isSnapshot(file.header)) {
     await file.close()

@@ -2,6 +2,7 @@ import { alreadyRead } from './encode.ts'
 import type { LtxPage, LtxSummary } from './format.ts'
 import type { LtxHeader } from './header.ts'
 import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
+import { LtxError } from './ltx-error.ts'
 import { checkOptions, checkPrevCommit } from './options.ts'
 import { PageReader, type PageStream } from './page-reader.ts'
 import type { LtxInput } from './source.ts'
@@ -26,7 +27,7 @@ export interface DecodeOptions extends VerifyOptions {
 /** The pages of one file, or of several merged. They can be read once. */
 export interface LtxPages extends AsyncIterable<LtxPage> {
   readonly header: LtxHeader
-  /** Lets go of the input. Needed only when the pages are not read. */
+  /** Lets go of the input; nothing can be read after that. Needed only when the pages are not read. */
   close(): Promise<void>
 }
 
@@ -66,12 +67,17 @@ export async function decodeLtx(input: LtxInput, options: DecodeOptions = {}): P
     get summary() {
       return reader.summary
     },
-    close: () => reader.close(),
+    close: () => pages.close(),
     [Symbol.asyncIterator]: () => pages[Symbol.asyncIterator](),
   }
 }
 
-/** Reads a file to its end and checks all of it, without handing out pages. Throws {@link LtxError}. */
+/**
+ * Reads a file to its end and checks all of it, without handing out pages. Throws {@link LtxError}.
+ *
+ * @example
+ * const { header, pageCount } = await verifyLtx(createReadStream(path), { name: path })
+ */
 export async function verifyLtx(input: LtxInput, options: VerifyOptions = {}): Promise<LtxVerified> {
   checkOptions('verifyLtx', options, OPTIONS)
   const { kernel = defaultKernel() } = options
@@ -87,6 +93,9 @@ export async function verifyLtx(input: LtxInput, options: VerifyOptions = {}): P
 async function openReader(input: LtxInput, options: VerifyOptions, kernel: LtxKernel): Promise<PageReader> {
   const { name, prevCommit } = options
   checkPrevCommit(prevCommit)
+  if (name !== undefined && typeof name !== 'string') {
+    throw new LtxError('LTX_OPTION_INVALID', `The name ${name} is no text.`, { hint: "It is the file's name or path." })
+  }
   return PageReader.open(input, { kernel, name, prevCommit, bufferSize: BUFFER_SIZE, input: undefined })
 }
 
@@ -95,7 +104,10 @@ export function pagesOf(stream: PageStream, kernel: LtxKernel, reuse: boolean): 
   let isStarted = false
   return {
     header: stream.header,
-    close: () => stream.close(),
+    close() {
+      isStarted = true
+      return stream.close()
+    },
     [Symbol.asyncIterator]() {
       if (isStarted) throw alreadyRead()
       isStarted = true

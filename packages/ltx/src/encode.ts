@@ -1,9 +1,10 @@
 import type { LtxPage, LtxSummary, PageEncoding } from './format.ts'
-import { isSnapshot, type LtxHeader, type LtxWal } from './header.ts'
+import { checkHeader, isSnapshot, type LtxHeader, type LtxWal } from './header.ts'
 import { defaultKernel, type LtxKernel } from './kernel/kernel.ts'
 import { LtxError } from './ltx-error.ts'
-import { checkEncoding, checkOptions } from './options.ts'
+import { checkEncoding, checkOptions, isPageCount } from './options.ts'
 import { createPageWriter } from './page-writer.ts'
+import { isBytes } from './source.ts'
 
 /** What a new file is about. */
 export interface LtxFileInfo {
@@ -76,6 +77,11 @@ export function encodeLtx(
   options: EncodeOptions = {},
 ): LtxEncoding {
   const encoder = createLtxEncoder(info, options)
+  if (typeof pages !== 'object' || pages === null || !(Symbol.iterator in pages || Symbol.asyncIterator in pages)) {
+    throw new LtxError('LTX_SOURCE_INVALID', 'The pages are not something pages can be taken from.', {
+      hint: 'Give an (async) iterable of { pgno, data }, rising.',
+    })
+  }
   let summary: LtxSummary | undefined
   let isStarted = false
   async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -106,11 +112,26 @@ export function encodeLtx(
   }
 }
 
-/** {@link encodeLtx} with the pages pushed in one by one. */
+/**
+ * {@link encodeLtx} with the pages pushed in one by one. Throws {@link LtxError}.
+ *
+ * @example
+ * const encoder = createLtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1n, maxTxid: 1n, timestampMs, wal })
+ * for (const { pgno, data } of pages) {
+ *   const chunk = encoder.add(pgno, data)
+ *   if (chunk) await out.write(chunk)
+ * }
+ * for (const chunk of encoder.finish()) await out.write(chunk)
+ */
 export function createLtxEncoder(info: LtxFileInfo, options: EncodeOptions = {}): LtxEncoder {
   checkOptions('encodeLtx', options, OPTIONS)
   const { encoding = 'frame', kernel = defaultKernel(), reuse = false } = options
   checkEncoding(encoding)
+  if (typeof info !== 'object' || info === null) {
+    throw new LtxError('LTX_OPTION_INVALID', 'Nothing is said about the file.', {
+      hint: 'Give { pageSize, commit, minTxid, maxTxid, timestampMs, wal }.',
+    })
+  }
   const header: LtxHeader = {
     pageSize: info.pageSize,
     commit: info.commit,
@@ -122,6 +143,7 @@ export function createLtxEncoder(info: LtxFileInfo, options: EncodeOptions = {})
     wal: info.wal ?? null,
     nodeId: 0n,
   }
+  checkHeader(header)
   const writer = createPageWriter(header, { encoding, kernel, reuse, prevCommit: prevCommitOf(header, options) })
   checkLevel(header, options.level ?? levelOf(header))
   let isFinished = false
@@ -130,8 +152,9 @@ export function createLtxEncoder(info: LtxFileInfo, options: EncodeOptions = {})
     header,
     add(pgno, data) {
       if (isFinished) throw new LtxError('LTX_ALREADY_READ', 'The file is finished; no page can be added.')
-      if (!Number.isInteger(pgno) || data.length !== header.pageSize) {
-        throw new LtxError('LTX_PAGE_INVALID', `Page ${pgno} has ${data.length} bytes.`, {
+      if (!Number.isInteger(pgno) || !isBytes(data) || data.length !== header.pageSize) {
+        const has = isBytes(data) ? `${data.length} bytes` : 'something that is not a Uint8Array'
+        throw new LtxError('LTX_PAGE_INVALID', `Page ${pgno} has ${has}.`, {
           rule: `Every page has a whole number and exactly ${header.pageSize} bytes.`,
         })
       }
@@ -153,7 +176,7 @@ export function alreadyRead(): LtxError {
 function prevCommitOf(header: LtxHeader, options: EncodeOptions): number {
   if (isSnapshot(header)) return 0
   const { prevCommit } = options
-  if (prevCommit !== undefined && Number.isInteger(prevCommit) && prevCommit >= 1) return prevCommit
+  if (isPageCount(prevCommit) && prevCommit >= 1) return prevCommit
   throw new LtxError('LTX_OPTION_INVALID', `prevCommit is ${prevCommit}.`, {
     rule: 'A file that makes the database larger holds every new page; that can only be checked against the size before it.',
     hint: 'Give the commit of the file before this one as prevCommit.',

@@ -16,15 +16,19 @@ export const CHECKSUM_FLAG = 1n << 63n
 /** How a page is stored: `frame` is read by every Litestream 0.5, `block` by 0.5.16 and later. */
 export type PageEncoding = 'frame' | 'block'
 
-/** One page of a database file. `pgno` counts from 1. */
+/** One page of a database file. */
 export interface LtxPage {
+  /** Its number, from 1. */
   readonly pgno: number
+  /** Its content: as many bytes as a page has. */
   readonly data: Uint8Array
 }
 
 /** What stands at the end of a file, and what was counted on the way there. */
 export interface LtxSummary {
+  /** Pages in the file (not in the database). */
   readonly pageCount: number
+  /** Bytes of the whole file. */
   readonly sizeBytes: number
   /** CRC-64 of header, uncompressed pages, index and post-apply checksum. It is not a hash of the stored bytes. */
   readonly fileChecksum: bigint
@@ -34,7 +38,7 @@ export interface LtxSummary {
 
 /** Whether SQLite can have pages of this size: a power of two from 512 to 65536. https://sqlite.org/fileformat2.html#pages */
 export function isPageSize(size: number): boolean {
-  return size >= 512 && size <= 65536 && (size & (size - 1)) === 0
+  return Number.isInteger(size) && size >= 512 && size <= 65536 && (size & (size - 1)) === 0
 }
 
 /**

@@ -1,5 +1,6 @@
 import { CHECKSUM_FLAG, HEADER_FLAG_NO_CHECKSUM, HEADER_SIZE, isPageSize } from './format.ts'
 import { LtxError } from './ltx-error.ts'
+import { isBytes } from './source.ts'
 
 const MAGIC = 0x4c545831 // LTX1
 const RESERVED_AT = 80
@@ -61,6 +62,8 @@ export function checkHeader(header: LtxHeader): void {
       'commit is a whole number of pages, at least 1: a file cannot say "empty".',
     )
   }
+  checkTxid(16, 'minTxid', minTxid)
+  checkTxid(24, 'maxTxid', maxTxid)
   if (minTxid < 1n || minTxid > 0xffffffffffffffffn) fail(16, `minTxid ${minTxid}.`, 'minTxid is at least 1.')
   if (maxTxid < minTxid || maxTxid > 0xffffffffffffffffn) {
     fail(24, `TXID ${minTxid} to ${maxTxid}.`, 'maxTxid is at least minTxid and fits in 64 bits.')
@@ -78,6 +81,10 @@ export function checkHeader(header: LtxHeader): void {
   }
   if (header.nodeId < 0n || header.nodeId > 0xffffffffffffffffn) fail(72, 'The node id.', 'nodeId fits in 64 bits.')
   if (wal) checkWal(wal)
+}
+
+function checkTxid(at: number, name: string, txid: unknown): void {
+  if (typeof txid !== 'bigint') fail(at, `${name} is ${txid}, a ${typeof txid}.`, 'A TXID is a bigint: 1n, not 1.')
 }
 
 function checkWal(wal: LtxWal): void {
@@ -123,9 +130,14 @@ export function encodeHeader(header: LtxHeader): Uint8Array {
 /**
  * Reads the first 100 bytes of a file, and nothing else of it.
  *
- * Throws `LTX_TRUNCATED`, `LTX_NOT_LTX` or `LTX_HEADER_INVALID`.
+ * Throws `LTX_TRUNCATED`, `LTX_NOT_LTX`, `LTX_HEADER_INVALID`, or `LTX_SOURCE_INVALID` for what is no bytes.
  */
 export function decodeHeader(bytes: Uint8Array): LtxHeader {
+  if (!isBytes(bytes)) {
+    throw new LtxError('LTX_SOURCE_INVALID', 'A header is read from a Uint8Array.', {
+      hint: 'Give the first 100 bytes of the file.',
+    })
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length >= 4 && view.getUint32(0) !== MAGIC) {
     throw new LtxError('LTX_NOT_LTX', 'This is not an LTX file.', { offset: 0, rule: 'A file begins with LTX1.' })

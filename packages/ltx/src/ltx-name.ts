@@ -9,10 +9,10 @@ export interface TxidRange {
   readonly maxTxid: bigint
 }
 
-/** A TXID as 16 lower-case hex digits, as in file names and Litestream's `-txid`. */
+/** A TXID as 16 lower-case hex digits, as in file names and Litestream's `-txid`. Throws `LTX_OPTION_INVALID`. */
 export function formatTxid(txid: bigint): string {
-  if (txid < 0n || txid > 0xffffffffffffffffn) {
-    throw new LtxError('LTX_OPTION_INVALID', `TXID ${txid} does not fit in 64 bits.`)
+  if (typeof txid !== 'bigint' || txid < 0n || txid > 0xffffffffffffffffn) {
+    throw new LtxError('LTX_OPTION_INVALID', `TXID ${txid} is no bigint of 64 bits.`)
   }
   return txid.toString(16).padStart(16, '0')
 }
@@ -23,7 +23,7 @@ export function parseTxid(text: string): bigint | undefined {
 }
 
 /**
- * The name of a file: `<min>-<max>.ltx`, each 16 lower-case hex digits.
+ * The name of a file: `<min>-<max>.ltx`, each 16 lower-case hex digits. Throws `LTX_OPTION_INVALID`.
  *
  * @example formatLtxName({ minTxid: 1n, maxTxid: 255n }) // '0000000000000001-00000000000000ff.ltx'
  */

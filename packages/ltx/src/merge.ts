@@ -22,7 +22,7 @@ export interface MergeOptions {
 
 /** Files that are being merged into one. */
 export interface LtxMerging extends LtxEncoding {
-  /** Lets go of the inputs. Needed only when the new file is not read. */
+  /** Lets go of the inputs; nothing can be read after that. Needed only when the new file is not read. */
   close(): Promise<void>
 }
 
@@ -71,7 +71,10 @@ export async function mergeLtx(inputs: readonly LtxInput[], options: MergeOption
     get summary() {
       return summary
     },
-    close: () => merge.close(),
+    close() {
+      isStarted = true
+      return merge.close()
+    },
     [Symbol.asyncIterator]() {
       if (isStarted) throw alreadyRead()
       isStarted = true
@@ -80,7 +83,12 @@ export async function mergeLtx(inputs: readonly LtxInput[], options: MergeOption
   }
 }
 
-/** {@link mergeLtx} without encoding: the merged pages themselves, to be written into a database file. */
+/**
+ * {@link mergeLtx} without encoding: the merged pages themselves, to be written into a database file. Throws {@link LtxError}.
+ *
+ * @example
+ * await pipeline(databaseOf(await mergeLtxPages([snapshot, ...changes])), createWriteStream('app.db'))
+ */
 export async function mergeLtxPages(
   inputs: readonly LtxInput[],
   options: Omit<MergeOptions, 'encoding'> = {},
@@ -96,6 +104,11 @@ async function openMerge(
   prevCommit: number | undefined,
 ): Promise<PageMerge> {
   checkPrevCommit(prevCommit)
+  if (!Array.isArray(inputs)) {
+    throw new LtxError('LTX_SOURCE_INVALID', 'The files to merge are not an array.', {
+      hint: 'Give them in the order of their TXIDs: mergeLtx([snapshot, ...changes]).',
+    })
+  }
   const share = BUFFERS_SIZE / inputs.length
   // A power of two, so that ranges are, too.
   const bufferSize = 2 ** Math.floor(Math.log2(Math.max(MIN_BUFFER_SIZE, Math.min(MAX_BUFFER_SIZE, share))))

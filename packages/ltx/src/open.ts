@@ -6,7 +6,7 @@ import { LtxError } from './ltx-error.ts'
 import { CONTENT_CHECKSUM_FAULT, maxForeignLz4FrameSize, measureLz4Frame, readLz4Frame } from './lz4-frame.ts'
 import { checkOptions } from './options.ts'
 import type { IndexEntry } from './page-sizes.ts'
-import { type LtxSource, readRange } from './source.ts'
+import { checkSource, type LtxSource, readRange } from './source.ts'
 
 /** The end of a file is fetched in one read of this size: trailer, size of the index, and the whole index of most files. */
 const TAIL_SIZE = 32768
@@ -17,7 +17,7 @@ export interface LtxFile {
   readonly header: LtxHeader
   readonly fileChecksum: bigint
   readonly postApplyChecksum: bigint
-  /** The page, or `undefined` when the file does not hold it. */
+  /** The page, or `undefined` when the file does not hold it. Throws {@link LtxError}. */
   page(pgno: number): Promise<Uint8Array | undefined>
   /** Where the pages stand in the file, in order of their numbers. */
   entries(): AsyncGenerator<IndexEntry, void, undefined>
@@ -37,10 +37,8 @@ export interface LtxFile {
 export async function openLtx(source: LtxSource, options: { readonly kernel?: LtxKernel } = {}): Promise<LtxFile> {
   checkOptions('openLtx', options, ['kernel'])
   const { kernel = defaultKernel() } = options
+  checkSource(source)
   const { sizeBytes } = source
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-    throw new LtxError('LTX_SOURCE_INVALID', `The source says its size is ${sizeBytes}.`)
-  }
   const header = decodeHeader(await readRange(source, 0, Math.min(HEADER_SIZE, sizeBytes)))
   if (sizeBytes < MIN_FILE_SIZE) {
     throw new LtxError('LTX_TRUNCATED', `The file ends after ${sizeBytes} bytes, in the middle.`, {
@@ -70,6 +68,11 @@ export async function openLtx(source: LtxSource, options: { readonly kernel?: Lt
     postApplyChecksum: view.getBigUint64(tail.length - TRAILER_SIZE),
     fileChecksum: view.getBigUint64(tail.length - TRAILER_SIZE / 2),
     async page(pgno) {
+      if (typeof pgno !== 'number') {
+        throw new LtxError('LTX_OPTION_INVALID', `Page ${pgno} is a ${typeof pgno}.`, {
+          rule: 'A page number is a number.',
+        })
+      }
       const entry = await index.find(pgno)
       if (!entry) return undefined
       return decodeFrame(await read(entry.offset, entry.offset + entry.size), entry, header.pageSize, kernel)

@@ -25,7 +25,7 @@ import {
 } from './lz4-frame.ts'
 import { createPageOrder, type PageOrder } from './page-order.ts'
 import { createRollingChecksum, type RollingChecksum } from './rolling-checksum.ts'
-import { chunksOf, type LtxInput, sizeOf } from './source.ts'
+import { checkInput, chunksOf, type LtxInput, sizeOf } from './source.ts'
 
 /** The frame a page came in, as it stands in the reader's window until the next call. */
 export interface RawFrame {
@@ -86,6 +86,11 @@ export class PageReader implements PageStream {
 
   /** Reads the header. Closes the input when that fails. */
   static async open(input: LtxInput, options: PageReaderOptions): Promise<PageReader> {
+    try {
+      checkInput(input)
+    } catch (error) {
+      throw withInput(error, options.input)
+    }
     // A file that fits in the buffer is read at once, and takes no larger one.
     const fileSize = sizeOf(input)
     const fits = fileSize !== undefined && fileSize <= options.bufferSize

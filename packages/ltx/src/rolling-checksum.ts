@@ -1,6 +1,7 @@
-import { CHECKSUM_FLAG } from './format.ts'
+import { CHECKSUM_FLAG, isPageSize } from './format.ts'
 import { type Crc64, crc64Value, defaultKernel, type LtxKernel } from './kernel/kernel.ts'
 import { LtxError } from './ltx-error.ts'
+import { isBytes } from './source.ts'
 
 /** The checksum of a whole database, one page at a time: an XOR over its pages, so that a page can be taken out again. */
 export interface RollingChecksum {
@@ -30,17 +31,18 @@ export function createRollingChecksum(kernel: LtxKernel): RollingChecksum {
 /**
  * The checksum of one page: CRC-64 of its number and content, with the top bit set.
  *
- * A database's checksum is the XOR of its pages' (without the lock page), with the top bit set.
+ * A database's checksum is the XOR of its pages' (without the lock page), with the top bit set. Throws `LTX_OPTION_INVALID`.
  */
 export function pageChecksum(page: { readonly pgno: number; readonly data: Uint8Array }): bigint {
-  if (page.data.length > 65536) {
-    throw new LtxError('LTX_OPTION_INVALID', `A page of ${page.data.length} bytes.`, {
-      rule: 'A page has at most 65536 bytes.',
+  const { pgno, data } = page
+  if (!Number.isInteger(pgno) || pgno < 1 || pgno > 0xffffffff || !isBytes(data) || !isPageSize(data.length)) {
+    throw new LtxError('LTX_OPTION_INVALID', `Page ${pgno} with ${isBytes(data) ? data.length : 'no'} bytes.`, {
+      rule: 'A page has a number from 1 and 512 to 65536 bytes, a power of two.',
     })
   }
   const kernel = defaultKernel()
-  kernel.memory.set(page.data, kernel.page)
+  kernel.memory.set(data, kernel.page)
   const sum = createRollingChecksum(kernel)
-  sum.addKernelPage(page.pgno, page.data.length)
+  sum.addKernelPage(pgno, data.length)
   return sum.value()
 }
