@@ -87,6 +87,7 @@ describe('toBackupError', () => {
     )
     const nameless = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })
     expect(toBackupError(nameless, context()).message).toContain('(ECONNREFUSED)')
+    expect(toBackupError(nameless, context()).hint).toMatch(/^Nothing listens at the endpoint/)
   })
 
   it('keeps no secret, however it is printed', () => {

@@ -151,6 +151,8 @@ function hintFor(
     return 'Set `region` and `endpoint` to those of the bucket.'
   if (errno === 'ENOTFOUND' || errno === 'EAI_AGAIN')
     return 'The host name of the endpoint is not found: is it right, and is there a network?'
+  if (errno === 'ECONNREFUSED')
+    return 'Nothing listens at the endpoint: are its host and port right, and is the store running?'
   if (certificateCode.test(errno))
     return "The store's certificate is not trusted. For a private authority set `caFile`."
   if (code === 'STORAGE_DENIED')

@@ -13,6 +13,7 @@ import type { BackupOptions, BackupResult, StorageOutcome } from '../engine-api.
 import { engineFacts } from '../engine-facts.ts'
 import { BackupError, isBackupError, messageOf, serializeError } from '../errors.ts'
 import { throttled } from '../progress.ts'
+import { formatSize } from '../spool/space.ts'
 import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
 import { checkLineage } from './check-lineage.ts'
@@ -177,7 +178,7 @@ async function planBackup(
     }),
   )
   const mode = inspection.journalMode === 'wal' ? 'in WAL mode' : 'in rollback-journal mode'
-  const size = `${path} has ${inspection.sizeBytes + inspection.walSizeBytes} bytes, ${mode}.`
+  const size = `${path} has ${formatSize(inspection.sizeBytes + inspection.walSizeBytes)}, ${mode}.`
   return { ...nothingDone, outcome: 'planned', storages: outcomes, warnings: [size] }
 }
 

@@ -2,7 +2,7 @@ import { readSync, writeSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BackupError, messageOf } from '../errors.ts'
-import { spaceOf } from '../spool/space.ts'
+import { formatSize, spaceOf } from '../spool/space.ts'
 
 /** A new file in the spool that grows to its end, or is removed. */
 export interface SpoolFile {
@@ -115,7 +115,7 @@ export async function requireSpace(path: string, bytes: number, reserveBytes: nu
   if (freeBytes - bytes >= reserveBytes) return
   throw new BackupError(
     'SPOOL_NO_SPACE',
-    `The volume of ${dirname(path)} has ${megabytes(freeBytes)} free; ${megabytes(reserveBytes)} of it are left to the app.`,
+    `The volume of ${dirname(path)} has ${formatSize(freeBytes)} free; ${formatSize(reserveBytes)} of it are left to the app.`,
     { hint: 'Free some space, or put the spool on another volume. The app and its database were not touched.' },
   )
 }
@@ -133,8 +133,4 @@ function spoolError(error: unknown, path: string): BackupError {
     })
   }
   return new BackupError('SPOOL_FAILED', `${path} cannot be written: ${messageOf(error)}`, { cause: error })
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / (1024 * 1024)).toFixed(1)} MB`
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, expectTypeOf, test } from 'vitest'
-import { type Duration, formatSize, parseDuration, parseSize, type Size } from './units.ts'
+import { formatSize } from '../spool/space.ts'
+import { type Duration, parseDuration, parseSize, type Size } from './units.ts'
 
 test.each([
   ['0ms', 0],

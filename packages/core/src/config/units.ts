@@ -30,20 +30,6 @@ export function parseSize(text: string): number {
   return parse(text, sizeUnits, 'a size like 64MB, 512MiB or 20GB')
 }
 
-const shownUnits = ['B', 'KB', 'MB', 'GB', 'TB'] as const
-
-/** Bytes for people, with one decimal at most: `4.1 KB`, `118 MB`. */
-export function formatSize(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  // 999.6 KB would be written as 1000 KB.
-  while (value >= 999.5 && unit < shownUnits.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${value.toFixed(unit === 0 || value >= 99.95 ? 0 : 1).replace(/\.0$/, '')} ${shownUnits[unit]}`
-}
-
 function parse(text: string, units: Readonly<Record<string, number>>, wanted: string): number {
   const [, amount, unit] = quantity.exec(text) ?? []
   const factor = unit !== undefined && Object.hasOwn(units, unit) ? units[unit] : undefined

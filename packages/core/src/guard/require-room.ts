@@ -1,7 +1,7 @@
 import type { ResolvedDatabase } from '../config/config.ts'
 import { type EngineContext, reserveBytesOf } from '../context.ts'
 import { BackupError } from '../errors.ts'
-import { spaceOf } from '../spool/space.ts'
+import { formatSize, spaceOf } from '../spool/space.ts'
 
 /**
  * That a roll-back would find room is known before the migration begins: its log and the safety copy are as large as the
@@ -19,11 +19,7 @@ export async function requireRoom(
   if (freeBytes - reserveBytes >= neededBytes) return
   throw new BackupError(
     'SPOOL_NO_SPACE',
-    `To undo a migration of ${name} takes ${megabytes(neededBytes)}, and ${dir} has ${megabytes(freeBytes)} free, of which ${megabytes(reserveBytes)} are the app's.`,
+    `To undo a migration of ${name} takes ${formatSize(neededBytes)}, and ${dir} has ${formatSize(freeBytes)} free, of which ${formatSize(reserveBytes)} are the app's.`,
     { hint: 'Nothing was migrated. Free some space, or put the spool on another volume.' },
   )
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1e6)} MB`
 }

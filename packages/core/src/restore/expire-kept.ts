@@ -1,9 +1,9 @@
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { randomPattern } from '../catalog/backup-id.ts'
-import { formatSize } from '../config/units.ts'
 import { messageOf } from '../errors.ts'
 import { followLinks } from '../spool/follow-links.ts'
+import { formatSize } from '../spool/space.ts'
 import { decideExpired, type KeptAside } from './decide-expired.ts'
 
 export interface ExpireKept {

@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { CaptureClient } from '../capture/client.ts'
 import type { NamedStorage } from '../catalog/first-answering.ts'
 import type { Manifest } from '../catalog/manifest.ts'
 import { isBackupError } from '../errors.ts'
-import { followLinks } from '../spool/follow-links.ts'
+import { existingFolder, placeOf } from '../spool/place-of.ts'
 import { spaceOf } from '../spool/space.ts'
 import type { RestoreFacts, TargetState, Volume } from './plan-restore.ts'
 
@@ -18,8 +17,10 @@ export interface RestoreRequest {
   /** A new file may replace one that exists. @default false */
   readonly overwrite?: boolean
   readonly spoolDir: string
-  /** Bytes that must stay free on the volumes of the target and the spool. */
+  /** Bytes that must stay free on the volume of the target. */
   readonly reserveBytes: number
+  /** The same on the volume of the spool. @default reserveBytes */
+  readonly spoolReserveBytes?: number
   readonly environment?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -27,9 +28,7 @@ export interface RestoreRequest {
 /** Everything a plan depends on. Reads only. */
 export async function gatherFacts(request: RestoreRequest): Promise<RestoreFacts> {
   const { capture, from, manifest, mode, overwrite = false, spoolDir, reserveBytes, environment, signal } = request
-  const folder = await existingFolder(dirname(request.target))
-  const isMissingFolder = folder !== dirname(request.target)
-  const target = isMissingFolder ? request.target : await followLinks(request.target)
+  const { target, folder } = await placeOf(request.target)
   return {
     manifest,
     storage: from.name,
@@ -37,9 +36,10 @@ export async function gatherFacts(request: RestoreRequest): Promise<RestoreFacts
     mode,
     overwrite,
     found: await inspectTarget(capture, target, signal),
-    targetVolume: await volumeOf(await existingFolder(dirname(target))),
+    targetVolume: await volumeOf(folder),
     spoolVolume: await volumeOf(await existingFolder(spoolDir)),
     reserveBytes,
+    spoolReserveBytes: request.spoolReserveBytes ?? reserveBytes,
     environment,
   }
 }
@@ -57,17 +57,6 @@ export async function inspectTarget(
       return { state: 'unreadable', reason: error.message }
     }
     throw error
-  }
-}
-
-async function existingFolder(dir: string): Promise<string> {
-  try {
-    await stat(dir)
-    return dir
-  } catch (error) {
-    const parent = dirname(dir)
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === dir) throw error
-    return existingFolder(parent)
   }
 }
 

@@ -46,6 +46,7 @@ function facts(more: Partial<RestoreFacts> = {}): RestoreFacts {
     targetVolume: { device: 1, freeBytes: 10_000 * MB },
     spoolVolume: { device: 1, freeBytes: 10_000 * MB },
     reserveBytes: 64 * MB,
+    spoolReserveBytes: 64 * MB,
     ...more,
   }
 }
@@ -96,6 +97,14 @@ describe('planRestore', () => {
       message:
         'The volume of the spool has 144 MB free. The restore needs 80 MB, and 64 MB must stay free for the app.',
     })
+  })
+
+  it('leaves each volume its own reserve', () => {
+    const stick = { device: 1, freeBytes: 200 * MB }
+    const disk = { device: 2, freeBytes: 20_000 * MB }
+    const onStick = { mode: 'new-file', found: missing, targetVolume: stick, spoolVolume: disk } as const
+    expect(plan({ ...onStick, spoolReserveBytes: 13_500 * MB }).refusal).toBeUndefined()
+    expect(plan({ ...onStick, reserveBytes: 101 * MB }).refusal?.code).toBe('SPOOL_NO_SPACE')
   })
 
   it('says who has to be stopped when pages have another size in WAL mode', () => {

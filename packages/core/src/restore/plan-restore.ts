@@ -1,8 +1,8 @@
 import type { Inspection } from '../capture/protocol.ts'
 import type { Manifest } from '../catalog/manifest.ts'
-import { formatSize } from '../config/units.ts'
 import type { RestorePlan } from '../engine-api.ts'
 import type { ErrorCode } from '../errors.ts'
+import { formatSize } from '../spool/space.ts'
 
 /** What lies where the restored database should go. */
 export type TargetState = Inspection | { readonly state: 'unreadable'; readonly reason: string }
@@ -24,7 +24,9 @@ export interface RestoreFacts {
   readonly found: TargetState
   readonly targetVolume: Volume
   readonly spoolVolume: Volume
+  /** What must stay free on the volume of the target, and on that of the spool. */
   readonly reserveBytes: number
+  readonly spoolReserveBytes: number
   /** The environment this engine runs in. */
   readonly environment?: string | undefined
 }
@@ -92,7 +94,7 @@ function neededBytes({ manifest, found }: RestoreFacts, how: RestorePlan['how'],
 }
 
 function refuse(facts: RestoreFacts, needs: Needs): DecidedRestore['refusal'] {
-  const { mode, overwrite, found, target, targetVolume, spoolVolume, reserveBytes } = facts
+  const { mode, overwrite, found, target, targetVolume, spoolVolume, reserveBytes, spoolReserveBytes } = facts
   if (mode === 'new-file' && !overwrite && (found.state === 'database' || found.state === 'unreadable')) {
     return {
       code: 'RESTORE_TARGET_EXISTS',
@@ -104,8 +106,8 @@ function refuse(facts: RestoreFacts, needs: Needs): DecidedRestore['refusal'] {
   const onTarget = needs.targetBytes + (isOneVolume ? needs.spoolBytes : 0)
   if (onTarget + reserveBytes > targetVolume.freeBytes)
     return noSpace('The volume of the target', onTarget, targetVolume, reserveBytes)
-  if (!isOneVolume && needs.spoolBytes + reserveBytes > spoolVolume.freeBytes) {
-    return noSpace('The volume of the spool', needs.spoolBytes, spoolVolume, reserveBytes)
+  if (!isOneVolume && needs.spoolBytes + spoolReserveBytes > spoolVolume.freeBytes) {
+    return noSpace('The volume of the spool', needs.spoolBytes, spoolVolume, spoolReserveBytes)
   }
   return undefined
 }

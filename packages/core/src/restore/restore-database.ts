@@ -195,7 +195,7 @@ async function publishImage(
   temp: string,
   safetyCopy: string | undefined,
 ): Promise<Published> {
-  const { capture, spoolDir, reserveBytes, mode, overwrite = false, busyTimeoutMs = 30_000, signal, onEvent } = options
+  const { capture, spoolDir, mode, overwrite = false, busyTimeoutMs = 30_000, signal, onEvent } = options
   const totalBytes = options.manifest.plain.sizeBytes
   return capture.publish(
     {
@@ -205,7 +205,8 @@ async function publishImage(
       ...(safetyCopy === undefined ? {} : { safetyCopy }),
       // What was not there when it was planned has no safety copy, so it must not be replaced.
       mustBeMissing: safetyCopy === undefined && !(mode === 'new-file' && overwrite),
-      reserveBytes,
+      // The safety copy goes to the spool.
+      reserveBytes: options.spoolReserveBytes ?? options.reserveBytes,
       busyTimeoutMs,
     },
     {

@@ -11,6 +11,7 @@ import type { RestoreOptions, RestorePlan, RestoreResult } from '../engine-api.t
 import { BackupError, messageOf, serializeError } from '../errors.ts'
 import { findBackup } from '../find-backup.ts'
 import { throttled } from '../progress.ts'
+import { placeOf } from '../spool/place-of.ts'
 import { defaultSpoolDir, openSpool, removeStale, temporarySpoolDir } from '../spool/spool.ts'
 import { readSpoolState, type SpoolState } from '../spool/state.ts'
 import { breakGlass } from './break-glass.ts'
@@ -208,7 +209,8 @@ async function requestOf(
     mode: configured === undefined ? 'new-file' : 'in-place',
     overwrite: options.overwrite ?? false,
     spoolDir,
-    reserveBytes: await reserveBytesOf(config, spoolDir),
+    reserveBytes: await reserveBytesOf(config, (await placeOf(target)).folder),
+    spoolReserveBytes: await reserveBytesOf(config, spoolDir),
     environment: config.environment,
     signal,
   }

@@ -18,3 +18,17 @@ const MIN_RESERVE_BYTES = 64 * 1024 * 1024
 export function reserveOf({ totalBytes }: Pick<Space, 'totalBytes'>): number {
   return Math.max(MIN_RESERVE_BYTES, Math.floor(totalBytes / 20))
 }
+
+const shownUnits = ['B', 'KB', 'MB', 'GB', 'TB'] as const
+
+/** Bytes for people, with one decimal at most: `4.1 KB`, `118 MB`. */
+export function formatSize(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  // 999.6 KB would be written as 1000 KB.
+  while (value >= 999.5 && unit < shownUnits.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${value.toFixed(unit === 0 || value >= 99.95 ? 0 : 1).replace(/\.0$/, '')} ${shownUnits[unit]}`
+}

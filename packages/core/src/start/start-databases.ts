@@ -3,11 +3,12 @@ import type { ResolvedDatabase, RestoreAtStart } from '../config/config.ts'
 import { revealKeys } from '../config/reveal.ts'
 import { databaseOf, type EngineContext, reserveBytesOf, runOf } from '../context.ts'
 import type { RestoreIfMissingOptions, RestoreIfMissingResult, RestoreResult } from '../engine-api.ts'
-import { messageOf, serializeError } from '../errors.ts'
+import { BackupError, messageOf, serializeError } from '../errors.ts'
 import { throttled } from '../progress.ts'
 import { paceOf, type RestoreEvent } from '../restore/restore-database.ts'
 import { restoreIfMissing } from '../restore/restore-if-missing.ts'
 import { restoreReference } from '../restore/restore-reference.ts'
+import { placeOf } from '../spool/place-of.ts'
 import { openSpool } from '../spool/spool.ts'
 import { readSpoolState } from '../spool/state.ts'
 import { inWords } from './look-around.ts'
@@ -22,6 +23,8 @@ export async function startDatabases(
   signal: AbortSignal,
 ): Promise<readonly RestoreIfMissingResult[]> {
   const { config } = context
+  refuseOther('restore', options.restore, ['if-missing', 'if-behind', false])
+  refuseOther('onMissingBackup', options.onMissingBackup, ['start-empty', 'fail'])
   const databases = options.database === undefined ? config.databases : [databaseOf(context, options.database)]
   for (const warning of config.warnings) config.log?.warn({}, warning)
   const results: RestoreIfMissingResult[] = []
@@ -46,6 +49,13 @@ export async function startDatabases(
     for (const database of databases) if (notMeant.has(database.name)) await settleOnce(database, once)
   }
   return results
+}
+
+/** What is misspelt would be taken for the default. */
+function refuseOther(option: string, value: unknown, choices: readonly (string | boolean)[]): void {
+  if (value === undefined || choices.some((choice) => choice === value)) return
+  const shown = choices.map((choice) => JSON.stringify(choice)).join(', ')
+  throw new BackupError('USAGE', `${option} is one of ${shown}, and not ${JSON.stringify(value)}.`)
 }
 
 async function startOne(
@@ -133,7 +143,8 @@ async function restoreMissing(
     work,
     keys: await revealKeys(config),
     ...paceOf(config.profile),
-    reserveBytes: await reserveBytesOf(config, spoolDir),
+    reserveBytes: await reserveBytesOf(config, (await placeOf(path)).folder),
+    spoolReserveBytes: await reserveBytesOf(config, spoolDir),
     environment: config.environment,
     now,
     signal,

@@ -3,7 +3,7 @@ import { open, readdir, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { BackupError } from '../errors.ts'
 import { fsyncDir, linkDurably, makeDirDurably, tempNameFor, writeSynced } from '../spool/durable.ts'
-import { reserveOf, spaceOf } from '../spool/space.ts'
+import { formatSize, reserveOf, spaceOf } from '../spool/space.ts'
 import { abortedError, throwIfAborted, untilAborted } from './abort.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { exactLength } from './exact-length.ts'
@@ -123,7 +123,7 @@ export function filesystem(options: FilesystemOptions): Storage {
     if (space.freeBytes - neededBytes >= reserve) return
     throw new BackupError(
       'STORAGE_FULL',
-      `${dir} has ${space.freeBytes} bytes free; ${neededBytes} are needed, and ${reserve} have to stay free.`,
+      `${dir} has ${formatSize(space.freeBytes)} free${neededBytes === 0 ? '' : `, ${formatSize(neededBytes)} are needed`}, and ${formatSize(reserve)} have to stay free.`,
       { hint: 'Make room on the volume, or let retention delete sooner.' },
     )
   }

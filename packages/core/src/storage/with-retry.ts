@@ -54,11 +54,13 @@ export function withRetry(storage: Storage, options: RetryOptions = {}): Storage
     },
 
     list(list = {}) {
-      return retry(begin(`list ${list.prefix ?? ''}`, list.signal), () => storage.list(list))
+      return retry(begin(`list ${list.prefix ?? ''}`.trimEnd(), list.signal), () => storage.list(list))
     },
 
     delete(keys, call = {}) {
-      return retry(begin(`delete ${keys.length} objects`, call.signal), () => storage.delete(keys, call))
+      return retry(begin(`delete ${keys.length} object${keys.length === 1 ? '' : 's'}`, call.signal), () =>
+        storage.delete(keys, call),
+      )
     },
 
     fencing(call = {}) {

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { type DecodeOptions, type DecodeResult, freedChunkBytes } from '../codec/codec.ts'
 import { decodeBody } from '../codec/decode-body.ts'
 import { BackupError, isBackupError } from '../errors.ts'
+import { formatSize } from '../spool/space.ts'
 
 export interface DecodeToFileOptions {
   readonly decode: DecodeOptions
@@ -122,7 +123,7 @@ async function assertSpace(file: string, sizeBytes: number, reserveBytes: number
   if (freeBytes - sizeBytes >= reserveBytes) return
   throw new BackupError(
     'SPOOL_NO_SPACE',
-    `${dirname(file)} has ${freeBytes} bytes free; ${sizeBytes} are needed and ${reserveBytes} must stay free.`,
+    `${dirname(file)} has ${formatSize(freeBytes)} free, ${formatSize(sizeBytes)} are needed, and ${formatSize(reserveBytes)} must stay free.`,
     { hint: 'Free some space, or restore to a folder on another volume with --output.' },
   )
 }
