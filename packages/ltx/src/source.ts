@@ -4,7 +4,7 @@ import { LtxError } from './ltx-error.ts'
 export interface LtxSource {
   /** Size of the whole file, in bytes. */
   readonly sizeBytes: number
-  /** Bytes `start` up to, not including, `end`: exactly that many. */
+  /** Bytes `start` up to, not including, `end`: exactly that many. `openLtx` keeps some: do not use their memory again. */
   read(start: number, end: number): Uint8Array | Promise<Uint8Array>
 }
 
