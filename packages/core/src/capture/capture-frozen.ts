@@ -1,4 +1,4 @@
-import { fstatSync, statSync } from 'node:fs'
+import { fstatSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BackupError } from '../errors.ts'
 import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
@@ -7,11 +7,7 @@ import { type Image, imageBytes } from './image.ts'
 import { pumpImage } from './pump-image.ts'
 import { fileState, isQuietBetween, isRacy } from './quiet.ts'
 import { headerFacts } from './source-facts.ts'
-
-/** Whether the database file alone is the whole database: no log beside it. */
-export function hasNoLog(realPath: string): boolean {
-  return (statSync(`${realPath}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0
-}
+import { hasNoLog } from './wal-files.ts'
 
 /**
  * Captures a WAL database that this process may only read, as on a read-only volume: SQLite cannot make the -shm it

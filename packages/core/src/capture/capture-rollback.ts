@@ -1,13 +1,16 @@
+import { fstatSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { BackupError } from '../errors.ts'
+import type { DatabaseHeader } from '../wal/database-header.ts'
 import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { imageBytes } from './image.ts'
 import type { LiveDatabase } from './live-database.ts'
 import { createMirror, type Mirror } from './mirror.ts'
+import { probeHeader } from './probe-header.ts'
 import { pumpImage } from './pump-image.ts'
 import { type FileState, fileState, isQuietBetween } from './quiet.ts'
-import { beginRead, endRead, journalModeOf } from './read-transaction.ts'
+import { beginRead, endRead } from './read-transaction.ts'
 import { headerFacts, schemaFacts } from './source-facts.ts'
 import { testPause } from './test-pause.ts'
 
@@ -63,8 +66,10 @@ async function synchronise(task: CaptureTask, connection: DatabaseSync, mirror: 
       const lockedAt = performance.now()
       try {
         live.checkSame()
-        if (journalModeOf(connection) === 'wal' || pragma(connection, 'page_size') !== mirror.pageSize) return undefined
-        const synced = trySync(live, connection, mirror, { before, deadline: passMs <= leftMs ? lockedAt + leftMs : 0 })
+        const header = probeHeader(live)
+        if (header?.journalMode !== 'rollback' || header.pageSize !== mirror.pageSize) return undefined
+        const deadline = passMs <= leftMs ? lockedAt + leftMs : 0
+        const synced = trySync(live, connection, mirror, { before, header, deadline })
         if (synced !== undefined) return { ...synced, blockedMs: blockedMs + performance.now() - lockedAt }
       } finally {
         endRead(connection)
@@ -78,6 +83,8 @@ async function synchronise(task: CaptureTask, connection: DatabaseSync, mirror: 
 interface SyncOptions {
   /** The file as it was before the unlocked pass. */
   readonly before: FileState
+  /** As it is under the lock. Not asked of SQLite, whose pragmas refuse a schema that they cannot parse. */
+  readonly header: DatabaseHeader
   /** When the lock must be given back, if there is something to compare. */
   readonly deadline: number
 }
@@ -87,18 +94,15 @@ function trySync(
   live: LiveDatabase,
   connection: DatabaseSync,
   mirror: Mirror,
-  { before, deadline }: SyncOptions,
+  { before, header, deadline }: SyncOptions,
 ): Omit<Synced, 'blockedMs'> | undefined {
   const at = new Date().toISOString()
-  const pageCount = pragma(connection, 'page_count')
-  const isCurrent = isQuietBetween(before, fileState(live)) && pageCount === mirror.pageCount
+  // As SQLite counts them (lockBtree in btree.c).
+  const pageCount = header.pageCount || Math.ceil(fstatSync(live.fd).size / header.pageSize)
+  const isCurrent = isQuietBetween(before, fileState(live)) && mirror.cutTo(pageCount)
   if (!isCurrent && !mirror.compareUntil(pageCount, deadline)) return undefined
-  const schema = schemaFacts(connection, live.path, pragma(connection, 'schema_version'))
+  const schema = schemaFacts(connection, live.path, header.schemaCookie)
   return { at, fingerprint: fingerprintOf(live, undefined), schema }
-}
-
-function pragma(connection: DatabaseSync, name: 'page_size' | 'page_count' | 'schema_version'): number {
-  return Number(connection.prepare(`PRAGMA ${name}`).get()?.[name])
 }
 
 async function timed(run: () => Promise<void>): Promise<number> {

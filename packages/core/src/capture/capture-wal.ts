@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { BackupError, isBackupError } from '../errors.ts'
 import type { BodyWriter } from './body-writer.ts'
-import { captureFrozen, hasNoLog } from './capture-frozen.ts'
+import { captureFrozen } from './capture-frozen.ts'
 import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
 import { closeWithoutCheckpoint, isUnchanged } from './close-quietly.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -15,6 +15,7 @@ import { openRawCopy } from './raw-copy.ts'
 import { openWalImage, type WalImage } from './read-wal-image.ts'
 import { headerFacts, schemaFacts } from './source-facts.ts'
 import { testPause } from './test-pause.ts'
+import { hasNoLog } from './wal-files.ts'
 
 const PIN_ATTEMPTS = 50
 

@@ -11,6 +11,8 @@ export interface Mirror extends Image {
   refresh(signal: AbortSignal): Promise<void>
   /** The same in one go, under the caller's lock, for a database of `pageCount` pages. False when time ran out. */
   compareUntil(pageCount: number, deadline: number): boolean
+  /** Leaves off what the file has behind its last page, as with SQLITE_FCNTL_CHUNK_SIZE. False when it has fewer pages. */
+  cutTo(pageCount: number): boolean
   close(): Promise<void>
 }
 
@@ -64,6 +66,11 @@ export async function createMirror(
         const chunk = readChunk(position, sizeBytes)
         if (differs(chunk, position)) file.writeSync(chunk, position)
       }
+      pageCount = pages
+      return true
+    },
+    cutTo(pages) {
+      if (pages > pageCount) return false
       pageCount = pages
       return true
     },

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BackupError } from '../errors.ts'
 import type { WalIndexHeader } from '../wal/wal-index.ts'
 import type { LiveDatabase } from './live-database.ts'
-import { beginRead, endRead, journalModeOf } from './read-transaction.ts'
+import { probeHeader } from './probe-header.ts'
+import { beginRead, endRead } from './read-transaction.ts'
 import { readBackfilled, readWalIndex } from './wal-files.ts'
 
 /** A read transaction that keeps SQLite from recycling the frames of one state. */
@@ -37,7 +38,8 @@ export async function pinWal(
     const before = readWalIndex(live)
     await beginRead(connection, live.path, signal)
     const release = (): void => endRead(connection)
-    if (journalModeOf(connection) !== 'wal') {
+    // A read transaction keeps others from changing the mode.
+    if (probeHeader(live)?.journalMode !== 'wal') {
       release()
       return undefined
     }

@@ -1,10 +1,13 @@
 import { BackupError } from '../errors.ts'
 import { type DatabaseHeader, isHeaderProblem, looksEncrypted, parseDatabaseHeader } from '../wal/database-header.ts'
 import type { LiveDatabase } from './live-database.ts'
+import { hasNoLog } from './wal-files.ts'
 
 /**
  * The header of a live database by its raw bytes, before any SQLite open: probing through SQLite makes an app that is
  * just creating the file see "database is locked". Undefined for a file of 0 bytes.
+ * With a log beside it, SQLite is in WAL mode whatever the header says (pagerOpenWalIfPresent in pager.c), as with the
+ * `-wal` that stayed when the file was exchanged for another.
  * @throws BackupError `DATABASE_ENCRYPTED`, `DATABASE_INVALID`
  */
 export function probeHeader(live: LiveDatabase): DatabaseHeader | undefined {
@@ -13,7 +16,7 @@ export function probeHeader(live: LiveDatabase): DatabaseHeader | undefined {
   if (length === 0) return undefined
   const bytes = buffer.subarray(0, length)
   const header = parseDatabaseHeader(bytes)
-  if (!isHeaderProblem(header)) return header
+  if (!isHeaderProblem(header)) return hasNoLog(live.realPath) ? header : { ...header, journalMode: 'wal' }
   if (header.problem === 'not-sqlite') {
     const kind = knownKind(bytes)
     if (kind !== undefined) {
@@ -29,6 +32,15 @@ export function probeHeader(live: LiveDatabase): DatabaseHeader | undefined {
     throw new BackupError('DATABASE_INVALID', `${live.path} is not a SQLite database: ${header.detail}.`, {
       hint: 'Check that the path names the database file itself.',
     })
+  }
+  if (header.problem === 'unknown-format') {
+    throw new BackupError(
+      'DATABASE_INVALID',
+      `${live.path} is in a format that SQLite does not know: ${header.detail}.`,
+      {
+        hint: 'A branch of SQLite (wal2, MVCC) keeps it so, or its header is damaged. What wrote it may switch it back: PRAGMA journal_mode=WAL',
+      },
+    )
   }
   throw new BackupError('DATABASE_INVALID', `The header of ${live.path} is corrupt: ${header.detail}.`, {
     hint: 'SQLite could not open it either. Restore a backup, or try: sqlite3 <file> .recover',

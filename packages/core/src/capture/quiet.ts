@@ -15,6 +15,8 @@ export interface FileState {
 
 // Timestamps move in ticks (10 ms at most on Linux): a file touched this recently may change again without a new one.
 const TICK_MS = 50
+// Where times have no fraction they count seconds (HFS+, ext3), or every other one (FAT).
+const COARSE_TICK_MS = 2_050
 
 export function fileState(live: LiveDatabase): FileState {
   const { size, mtimeNs, ctimeNs } = fstatSync(live.fd, { bigint: true })
@@ -24,8 +26,9 @@ export function fileState(live: LiveDatabase): FileState {
 }
 
 /** Whether the timestamps are too young to prove that nothing happens after them. git calls this "racily clean". */
-export function isRacy({ ctimeNs, seenAtMs }: FileState): boolean {
-  return seenAtMs - Number(ctimeNs / 1_000_000n) < TICK_MS
+export function isRacy({ ctimeNs, seenAtMs }: Pick<FileState, 'ctimeNs' | 'seenAtMs'>): boolean {
+  const tickMs = ctimeNs % 1_000_000_000n === 0n ? COARSE_TICK_MS : TICK_MS
+  return seenAtMs - Number(ctimeNs / 1_000_000n) < tickMs
 }
 
 /** Whether nothing was written to the file between the two looks. False when that cannot be told. */

@@ -31,8 +31,3 @@ export async function beginRead(connection: DatabaseSync, path: string, signal: 
 export function endRead(connection: DatabaseSync): void {
   if (connection.isOpen && connection.isTransaction) connection.exec('ROLLBACK')
 }
-
-/** The journal mode as the connection sees it inside its read transaction. */
-export function journalModeOf(connection: DatabaseSync): 'wal' | 'rollback' {
-  return connection.prepare('PRAGMA journal_mode').get()?.journal_mode === 'wal' ? 'wal' : 'rollback'
-}

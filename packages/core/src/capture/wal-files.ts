@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
 import { parseWalHeader, type WalHeader, walHeaderBytes } from '../wal/wal-header.ts'
 import { parseWalIndexHeader, type WalIndexHeader, walIndexHeaderBytes } from '../wal/wal-index.ts'
 import { nativeOrder } from '../wal/words.ts'
@@ -18,6 +18,11 @@ export function readBackfilled(live: LiveDatabase): number {
   const bytes = Buffer.alloc(4)
   if (fd === undefined || readFully(fd, bytes, walIndexHeaderBytes) < 4) return 0
   return nativeOrder === 'LE' ? bytes.readUInt32LE(0) : bytes.readUInt32BE(0)
+}
+
+/** Whether the database file alone is the whole database: no log beside it. */
+export function hasNoLog(realPath: string): boolean {
+  return (statSync(`${realPath}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0
 }
 
 /** The `-wal` file. SQLite holds no locks on it, so it may be opened and closed at will. */

@@ -16,7 +16,10 @@ export const databaseHeaderBytes = 100
 const MAGIC = Buffer.from('SQLite format 3\0', 'latin1')
 
 /** Why these bytes are not the header of a database we can read. */
-export type HeaderProblem = { readonly problem: 'not-sqlite' | 'corrupt'; readonly detail: string }
+export type HeaderProblem = {
+  readonly problem: 'not-sqlite' | 'corrupt' | 'unknown-format'
+  readonly detail: string
+}
 
 export function isHeaderProblem(value: DatabaseHeader | HeaderProblem): value is HeaderProblem {
   return 'problem' in value
@@ -36,11 +39,14 @@ export function parseDatabaseHeader(bytes: Buffer): DatabaseHeader | HeaderProbl
     return { problem: 'corrupt', detail: `its page size would be ${pageSize}` }
   }
   const [writeVersion, readVersion] = [bytes[18] as number, bytes[19] as number]
-  if (readVersion < 1 || readVersion > 2 || writeVersion < 1) {
+  if (readVersion < 1 || writeVersion < 1) {
     return { problem: 'corrupt', detail: `its format version would be ${writeVersion}/${readVersion}` }
   }
   if (bytes[21] !== 64 || bytes[22] !== 32 || bytes[23] !== 32) {
     return { problem: 'corrupt', detail: 'its payload fractions are not 64, 32 and 32' }
+  }
+  if (readVersion > 2) {
+    return { problem: 'unknown-format', detail: `its format version is ${writeVersion}/${readVersion}` }
   }
   const changeCounter = bytes.readUInt32BE(24)
   return {
