@@ -30,16 +30,21 @@ export async function multipartUpload(
   options: PutOptions,
 ): Promise<PutResult> {
   const upload = await createUpload(context, key, options)
-  try {
-    const parts = await sendParts(upload, first, others)
-    const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
-    await assertSize(body, sizeBytes)
-    await complete(upload, parts, sizeBytes)
-    return await assertStored(upload, sizeBytes)
-  } catch (error) {
-    await abort(upload)
-    throw error
+  let hasFailed = false
+  const send = async () => {
+    try {
+      const parts = await sendParts(upload, first, others)
+      const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
+      await assertSize(body, sizeBytes)
+      await complete(upload, parts, sizeBytes)
+      return await assertStored(upload, sizeBytes)
+    } catch (error) {
+      hasFailed = true
+      await abort(upload)
+      throw error
+    }
   }
+  return context.connection.during(send(), () => hasFailed || options.signal?.aborted === true)
 }
 
 interface Upload {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { LookupFunction } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { BackupError, isBackupError, messageOf } from '@sqlite-backup/core'
 import { createHttpHandler, type HttpHandler } from './http-handler.ts'
@@ -22,8 +23,13 @@ export interface S3Connection {
   call<T>(facts: Omit<CallFacts, 'storage'>, run: (wire: Wire) => Promise<T>): Promise<T>
   /** Loads the SDK, which takes some 80 ms of the event loop, and the authorities that TLS trusts. */
   prepare(): Promise<void>
-  close(): void
+  /** Passes on an upload that `close` waits for, a moment, once it is `isEnding`: what it sent is still to be removed. */
+  during<T>(upload: Promise<T>, isEnding: () => boolean): Promise<T>
+  close(): Promise<void>
 }
+
+/** How long `close` waits for failed and aborted uploads to remove their parts. */
+const tidyMs = 2_000
 
 interface Opened {
   readonly client: S3Client
@@ -42,6 +48,7 @@ export function createConnection(name: string, settings: S3Settings, surrounding
   let opened: Promise<Opened> | undefined
   let isClosed = false
   const refusedSince = new Map<string, string>()
+  const uploads = new Map<Promise<unknown>, () => boolean>()
   const closed = () => new BackupError('CLOSED', `${name} is closed.`)
 
   // Outlives the clients: one with new credentials goes on with the sockets of the one before.
@@ -94,7 +101,17 @@ export function createConnection(name: string, settings: S3Settings, surrounding
       await opened
       if (!settings.endpoint?.startsWith('http:')) sockets?.prepareTls()
     },
-    close() {
+    async during(upload, isEnding) {
+      uploads.set(upload, isEnding)
+      try {
+        return await upload
+      } finally {
+        uploads.delete(upload)
+      }
+    },
+    async close() {
+      const ending = [...uploads].flatMap(([upload, isEnding]) => (isEnding() ? [upload] : []))
+      if (ending.length > 0) await Promise.race([Promise.allSettled(ending), sleep(tidyMs, undefined, { ref: false })])
       isClosed = true
       sockets?.destroy()
     },

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
 import { type Body, bytesBody, readObject, type Storage, withRetry } from '@sqlite-backup/core'
 import { hasRgw } from '@sqlite-backup/core/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -149,6 +151,18 @@ describe.skipIf(!hasRgw())('a store with manners of its own', () => {
       proxy.decide(first(4, isPart, xmlError(404, 'NoSuchUpload')))
       await withRetry(open({ partAttempts: 1 }), { baseDelayMs: 1 }).put('a', large)
       expect((await storage.head('a')).sizeBytes).toBe(12 * 1024 ** 2)
+    })
+
+    it('that are aborted leave no parts, though the storage is closed at once', async () => {
+      const abort = new AbortController()
+      const closed = once(abort.signal, 'abort').then(() => storage.close?.())
+      const onProgress = (sentBytes: number) => sentBytes > 6 * 1024 ** 2 && abort.abort()
+      await expect(storage.put('a', large, { signal: abort.signal, onProgress })).rejects.toMatchObject({
+        code: 'ABORTED',
+      })
+      await closed
+      const { Uploads = [] } = await rgw.client.send(new ListMultipartUploadsCommand({ Bucket: 'backups' }))
+      expect(Uploads.filter(({ Key }) => Key?.startsWith(`p${folder}/`))).toEqual([])
     })
 
     it('wait as long as a busy store asks, part by part', async () => {

@@ -39,6 +39,6 @@ export function openS3(options: S3Options, surroundings: Surroundings): Storage 
     delete: createDeleteObjects(context),
     fencing: (callOptions) => probes.fencing(callOptions?.signal),
     prepare: () => connection.prepare(),
-    close: async () => connection.close(),
+    close: () => connection.close(),
   }
 }

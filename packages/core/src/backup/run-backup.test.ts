@@ -13,7 +13,7 @@ import { openSpool } from '../spool/spool.ts'
 import { faulty } from '../storage/faulty.ts'
 import { memory } from '../storage/memory.ts'
 import { readObject, type Storage } from '../storage/storage.ts'
-import { type RunBackup, runBackup } from './run-backup.ts'
+import { type RunBackup, type RunBackupEvent, runBackup } from './run-backup.ts'
 import { storePending } from './store-pending.ts'
 
 const capture = createCaptureClient({ lingerMs: 100 })
@@ -158,16 +158,26 @@ test('a missing and an empty database are told apart, and neither makes a backup
   expect(await count(listBackups(storage, { database: 'app' }))).toBe(0)
 })
 
-test('an aborted run leaves neither a body nor a spool file', async () => {
+test('an aborted run, and one whose capture process was killed, leaves neither a body nor a spool file', async () => {
   const { run, storage, spoolDir, db } = await liveDatabase()
   db.exec(
     'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO notes (text) SELECT hex(randomblob(200)) FROM n',
   )
-  const controller = new AbortController()
-  const aborting = runBackup({ ...run, signal: controller.signal, onEvent: () => controller.abort() }, capture)
-  await expect(aborting).rejects.toMatchObject({ code: 'ABORTED' })
-  expect((await storage.list()).objects).toEqual([])
-  expect(readdirSync(spoolDir).filter((name) => name.endsWith('.body'))).toEqual([])
+  const events = new Set<string>()
+  for (const code of ['ABORTED', 'CAPTURE_DIED']) {
+    const controller = new AbortController()
+    const onEvent = ({ kind }: RunBackupEvent): void => {
+      events.add(kind)
+      if (code === 'ABORTED') controller.abort()
+      else if (capture.pid !== undefined) process.kill(capture.pid, 'SIGKILL')
+    }
+    const failing = runBackup({ ...run, signal: controller.signal, onEvent }, capture)
+    await expect(failing).rejects.toMatchObject({ code })
+    expect((await storage.list()).objects).toEqual([])
+    expect(readdirSync(spoolDir).filter((name) => name.endsWith('.body'))).toEqual([])
+  }
+  // Neither is a fault of the storage.
+  expect([...events]).toEqual(['capturing'])
 })
 
 function rows(path: string): number {

@@ -184,6 +184,10 @@ async function captureAndStore(
         onProgress: (doneBytes) => run.onEvent?.({ kind: 'capturing', doneBytes, totalBytes: inspection.sizeBytes }),
       },
     )
+    let hasNoBody = false
+    spooled.captured.catch(() => {
+      hasNoBody = true
+    })
     const tags = await readMigrationTags(run.spoolDir)
     const created = new Date(run.image?.at ?? (await spooled.pinned).at)
     const id = backupId(created, random)
@@ -226,7 +230,8 @@ async function captureAndStore(
         return { storage: name, ok: true, ...(await orAborted(store(), storing)) }
       } catch (error) {
         const failure = run.storeUntil?.aborted ? notInTime(name, error) : asBackupError(error, name)
-        run.onEvent?.({ kind: 'storage-failed', storage: name, error: failure })
+        // What ended with the capture, or was called off, is no fault of the storage.
+        if (!hasNoBody && !signal.aborted) run.onEvent?.({ kind: 'storage-failed', storage: name, error: failure })
         return { storage: name, ok: false, error: serializeError(failure) }
       }
     }
