@@ -4,16 +4,47 @@ const announce = document.querySelector('.announce')
 
 /** The reader's own time beside UTC, when it is another one. */
 function localTimes(root) {
-  for (const time of root.querySelectorAll('time[data-moment]')) {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+  for (const time of root.querySelectorAll('time[data-moment], time[data-clock]')) {
     const date = new Date(time.dateTime)
     if (Number.isNaN(date.getTime()) || date.getTimezoneOffset() === 0) continue
-    const isToday = date.toDateString() === new Date().toDateString()
     const clock = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
-    const local = isToday ? clock : `${date.toLocaleDateString([], { dateStyle: 'medium' })}, ${clock}`
+    if (time.dataset.clock !== undefined) {
+      time.textContent = clock
+      time.removeAttribute('data-clock')
+      continue
+    }
+    const isToday = date.toDateString() === new Date().toDateString()
+    const year = date.getFullYear() === new Date().getFullYear() ? undefined : 'numeric'
+    const local = isToday ? clock : `${date.toLocaleDateString([], { month: 'short', day: 'numeric', year })}, ${clock}`
+    // Around midnight it is another day there.
+    const isSameDay = date.getUTCDate() === date.getDate()
     time.title = `${time.textContent} (your time: ${date.toLocaleString()})`
-    time.textContent = `${local} (${time.dateTime.slice(isToday ? 11 : 5, 16).replace('T', ' ')} UTC)`
+    time.textContent = `${local} (${time.dateTime.slice(isSameDay ? 11 : 5, 16).replace('T', ' ')} UTC)`
     time.removeAttribute('data-moment')
   }
+  if (new Date().getTimezoneOffset() === 0) return
+  for (const zone of root.querySelectorAll('[data-zone]')) zone.textContent = `your time, ${timeZone}`
+  for (const field of root.querySelectorAll('input[data-utc]')) localField(field)
+}
+
+/** A field for a moment shows the reader's own time, and sends UTC. */
+function localField(field) {
+  field.removeAttribute('data-utc')
+  const sent = document.createElement('input')
+  sent.type = 'hidden'
+  sent.name = field.name
+  field.removeAttribute('name')
+  field.after(sent)
+  const given = new Date(`${field.value}Z`)
+  if (!Number.isNaN(given.getTime())) {
+    const local = new Date(given.getTime() - given.getTimezoneOffset() * 60_000)
+    field.value = local.toISOString().slice(0, 19)
+  }
+  field.form.addEventListener('submit', () => {
+    const date = new Date(field.value)
+    if (!Number.isNaN(date.getTime())) sent.value = date.toISOString()
+  })
 }
 
 /** A button that would only be refused is off until what has to be typed is typed. */
@@ -61,29 +92,17 @@ async function refresh() {
   looking = true
   try {
     const response = await fetch(location.href, { headers: { accept: 'text/html' } })
-    if (!response.ok) return
     const fresh = new DOMParser().parseFromString(await response.text(), 'text/html')
-    for (const part of document.querySelectorAll('[data-live]')) {
-      const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`)
-      if (next === null || part.contains(document.activeElement?.closest('input, select') ?? null)) continue
-      const focused = part.contains(document.activeElement) ? document.activeElement.textContent : undefined
-      const headlineBefore = part.querySelector('h1')?.textContent
-      part.replaceWith(next)
-      enhance(next)
-      if (focused !== undefined) {
-        for (const each of next.querySelectorAll('a, button')) {
-          if (each.textContent === focused) {
-            each.focus({ preventScroll: true })
-            break
-          }
-        }
-      }
-      const said = next.querySelector('.notice.good, .notice.bad, .notice.warning')?.textContent ?? ''
-      if (headlineBefore !== next.querySelector('h1')?.textContent || said !== '')
-        announce.textContent = said.trim().slice(0, 200)
-    }
+    // Something else than this page: a login, or a sentence that nobody may enter any more.
+    if (response.status < 500 && fresh.querySelector('[data-live]') === null)
+      return tellStale('You may have to sign in again.')
+    if (!response.ok) return tellStale('It could not be read again.')
+    takeOver(fresh)
+    document.querySelector('.stale')?.remove()
+    freshAt = new Date()
   } catch {
     // The app may be restarting: the stream comes back by itself, and then the page looks again.
+    tellStale('The app does not answer.')
   } finally {
     looking = false
     if (again) {
@@ -91,6 +110,42 @@ async function refresh() {
       later(0)
     }
   }
+}
+
+function takeOver(fresh) {
+  for (const part of document.querySelectorAll('[data-live]')) {
+    const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`)
+    if (next === null || part.contains(document.activeElement?.closest('input, select') ?? null)) continue
+    const focused = part.contains(document.activeElement) ? document.activeElement.textContent : undefined
+    const headlineBefore = part.querySelector('h1')?.textContent
+    part.replaceWith(next)
+    enhance(next)
+    if (focused !== undefined) {
+      for (const each of next.querySelectorAll('a, button')) {
+        if (each.textContent === focused) {
+          each.focus({ preventScroll: true })
+          break
+        }
+      }
+    }
+    const said = next.querySelector('.notice.good, .notice.bad, .notice.warning')?.textContent ?? ''
+    if (headlineBefore !== next.querySelector('h1')?.textContent || said !== '')
+      announce.textContent = said.trim().slice(0, 200)
+  }
+}
+
+let freshAt = new Date()
+/** "Safe" that is an hour old is worse than nothing: a page that cannot be renewed says so. */
+function tellStale(why) {
+  const main = document.querySelector('main')
+  const bar = main.querySelector('.stale') ?? document.createElement('div')
+  if (!bar.isConnected) {
+    bar.className = 'notice warning stale'
+    bar.setAttribute('role', 'status')
+    main.prepend(bar)
+  }
+  const since = freshAt.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  bar.textContent = `This page is as it was at ${since}. ${why}`
 }
 
 let timer
@@ -138,16 +193,47 @@ function progress({ running }) {
   })
 }
 
+/** What is seen listens. A browser gives a site six connections (HTTP/1.1): tabs behind others should not hold them. */
 function listen() {
   if (document.querySelector('[data-live]') === null) return
-  const stream = new EventSource(document.body.dataset.events)
-  stream.addEventListener('changed', () => later(250))
-  stream.addEventListener('progress', (event) => progress(JSON.parse(event.data)))
-  stream.addEventListener('open', () => document.body.classList.add('is-live'))
-  stream.addEventListener('error', () => document.body.classList.remove('is-live'))
+  let stream
+  const open = () => {
+    if (stream !== undefined) return
+    stream = new EventSource(document.body.dataset.events)
+    let isFirst = true
+    stream.addEventListener('changed', () => later(250))
+    stream.addEventListener('progress', (event) => progress(JSON.parse(event.data)))
+    stream.addEventListener('open', () => {
+      document.body.classList.add('is-live')
+      // What happened while nobody listened.
+      if (!isFirst) later(0)
+      isFirst = false
+    })
+    stream.addEventListener('error', () => {
+      document.body.classList.remove('is-live')
+      // Refused, not broken: the browser does not try again.
+      if (stream?.readyState === EventSource.CLOSED) stream = undefined
+      later(500)
+    })
+  }
+  const close = () => {
+    stream?.close()
+    stream = undefined
+  }
+  open()
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') return close()
+    open()
+    later(0)
+  })
   // Ages grow by themselves.
-  setInterval(() => document.visibilityState === 'visible' && later(0), 60_000)
-  addEventListener('pagehide', () => stream.close())
+  setInterval(() => {
+    if (document.visibilityState === 'hidden') return
+    open()
+    later(0)
+  }, 60_000)
+  addEventListener('pagehide', close)
+  addEventListener('pageshow', (event) => event.persisted && open())
 }
 
 enhance(document)

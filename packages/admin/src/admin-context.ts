@@ -1,7 +1,7 @@
 import type { AuditLog, Logger, SqliteBackup, Storage } from '@sqlite-backup/core'
 import type { ActivityTracker } from './activity.ts'
 import type { FactCache } from './facts/fact-cache.ts'
-import type { Jobs } from './jobs.ts'
+import type { Job, Jobs } from './jobs.ts'
 import type { EventStream } from './web/event-stream.ts'
 
 /** What every handler works with. */
@@ -15,6 +15,8 @@ export interface AdminContext {
   readonly facts: FactCache
   /** Databases whose overview was read before. */
   readonly looked: Set<string>
+  /** What processes before this one did not finish, as it was found at mount: the first view has no request left for it. */
+  readonly leftBehind: ReadonlyMap<string, Promise<readonly Job[]>>
   /** Databases of which it is being written down whether restores need two people. */
   readonly keepingRule: Set<string>
   /** Pages that are open and listen. */

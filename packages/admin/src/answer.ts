@@ -45,7 +45,9 @@ export async function answer(request: Request, options: AnswerOptions): Promise<
     if ('methods' in found) {
       throw found.methods.length === 0
         ? new AdminError(404, 'NOT_FOUND', 'There is nothing here.')
-        : new AdminError(405, 'METHOD_UNKNOWN', `Here is only ${found.methods.join(' and ')}.`)
+        : new AdminError(405, 'METHOD_UNKNOWN', `Here is only ${found.methods.join(' and ')}.`, {
+            allow: found.methods.flatMap((each) => (each === 'GET' ? ['GET', 'HEAD'] : [each])),
+          })
     }
     requirePermission(access, found.route.permission)
     const query = readQuery(url)
@@ -62,7 +64,9 @@ export async function answer(request: Request, options: AnswerOptions): Promise<
         'The admin of sqlite-backup could not answer',
       )
     }
-    return withSecurityHeaders(await forMethod(request, problemResponse(request, options, problem, frame)))
+    const response = problemResponse(request, options, problem, frame)
+    if (problem.allow !== undefined) response.headers.set('allow', problem.allow.join(', '))
+    return withSecurityHeaders(await forMethod(request, response))
   }
 }
 
@@ -95,7 +99,7 @@ function problemResponse(
       approvals: admin?.approvals ?? 1,
       access,
     },
-    errorPage(publicPath, problem),
+    errorPage(publicPath, problem, request.method === 'GET'),
   )
   return new Response(response.body, { status, headers: response.headers })
 }

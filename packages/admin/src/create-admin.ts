@@ -6,7 +6,7 @@ import { answer } from './answer.ts'
 import type { Authorize } from './authorize.ts'
 import { createFactCache } from './facts/fact-cache.ts'
 import { createJobRecords } from './job-records.ts'
-import { createJobs } from './jobs.ts'
+import { createJobs, type Job } from './jobs.ts'
 import { type PasswordAuth, type PasswordInput, password } from './password.ts'
 
 export interface AdminOptions<Input = Request> {
@@ -164,6 +164,9 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
   })
   const { log, approvals = 1 } = options
   const storages = storagesOf({ engine })
+  const jobs = createJobs({ now, records: createJobRecords(storages, now), log })
+  // Where two people are wanted, the first view reads their requests.
+  const leftBehind = approvals === 1 ? [] : engine.databases.map((name) => [name, foundBehind(name)] as const)
   return {
     engine,
     ownsEngine: options.backup === undefined,
@@ -171,7 +174,8 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
     looked: new Set(),
     keepingRule: new Set(),
     activity,
-    jobs: createJobs({ now, records: createJobRecords(storages, now), log }),
+    jobs,
+    leftBehind: new Map(leftBehind),
     audit: createAuditLog({ storages, now, log }),
     streams: new Set(),
     approvals,
@@ -179,6 +183,15 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
     environment: options.environment ?? process.env.NODE_ENV,
     log,
     now,
+  }
+
+  async function foundBehind(database: string): Promise<readonly Job[]> {
+    try {
+      return await jobs.interrupted(database)
+    } catch (error) {
+      log?.warn({ err: error, database }, 'What was interrupted before this start could not be read yet')
+      return []
+    }
   }
 }
 

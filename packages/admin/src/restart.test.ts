@@ -53,6 +53,7 @@ test('killed in the middle of a restore: the next start shows it, and what was a
     const request = new Request(`http://localhost${where}`, { method, headers: { 'x-requested-by': 'test' } })
     return (await admin.handle(request, { input: request, basePath: '' })).text()
   }
+  expect(await visit('GET', '/')).toContain('was interrupted')
   expect(JSON.parse(await visit('GET', `/api/jobs/${begun.job.id}`))).toMatchObject({
     job: { kind: 'restore', state: 'interrupted', actor: 'ann' },
   })

@@ -8,7 +8,8 @@ export interface Route {
   readonly method: 'GET' | 'POST'
   /** Below where the admin is mounted; `:names` stand for one segment. */
   readonly path: string
-  readonly permission: Permission
+  /** Of several, one is enough. */
+  readonly permission: Permission | readonly Permission[]
   readonly handle: (exchange: Exchange) => Promise<Response> | Response
 }
 

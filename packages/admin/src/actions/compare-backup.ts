@@ -77,7 +77,8 @@ export function lossOf({ isSame, tables, objects }: Comparison): string {
   const parts = [
     rows > 0 && `${plural(rows, 'row')} would be lost`,
     goes > 0 && `${plural(goes, 'table')} would be gone`,
-    changing > 0 && `${plural(changing, 'row')} would be as ${changing === 1 ? 'it was' : 'they were'}`,
+    changing > 0 &&
+      `${plural(changing, 'row')} would get ${changing === 1 ? 'its old values' : 'their old values'} back`,
   ].filter((part) => part !== false)
   const schema = objects.length > 0 || tables.some((table) => table.schema === 'changed' || table.schema === 'comes')
   if (parts.length > 0) return `${listOf(parts)}.`

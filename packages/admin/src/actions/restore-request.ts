@@ -49,7 +49,7 @@ export async function putRestoreRequest(
     expiresAt: new Date(at.getTime() + approvalMs).toISOString(),
   }
   const { id } = await putTicket(placeOf(admin, request.database), ticketId(at, 8), value)
-  admin.facts.clear()
+  tellPages(admin)
   keepRule(admin, request.database)
   return { ...value, id, state: 'waiting' }
 }
@@ -139,9 +139,16 @@ export async function decideRequest(
   outcome: 'approved' | 'denied',
 ): Promise<void> {
   const claim = { at: admin.now().toISOString(), actor, outcome }
-  admin.facts.clear()
-  if (await claimTicket(placeOf(admin, ticket.value.database), ticket, claim)) return
+  const isMine = await claimTicket(placeOf(admin, ticket.value.database), ticket, claim)
+  tellPages(admin)
+  if (isMine) return
   throw new AdminError(409, 'REQUEST_USED', 'Somebody has decided on this request already.')
+}
+
+/** A request is no event of the engine: who has to approve should see it all the same. */
+function tellPages({ facts, streams }: AdminContext): void {
+  facts.clear()
+  for (const stream of streams) stream.send('changed', { event: 'approval' })
 }
 
 /** Two spellings of one id are one person. */

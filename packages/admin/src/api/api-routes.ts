@@ -10,7 +10,7 @@ import { verifyBackup } from '../actions/verify-backup.ts'
 import { readOverview } from '../facts/read-overview.ts'
 import { readStorageUse } from '../facts/read-storage-use.ts'
 import { openActivityStream } from '../open-activity-stream.ts'
-import { listBackups } from '../pages/page-routes.ts'
+import { listBackups, maySeePlan } from '../pages/page-routes.ts'
 import { link } from '../pages/parts.ts'
 import type { Route } from '../routes.ts'
 import { AdminError } from '../web/admin-error.ts'
@@ -51,12 +51,12 @@ export const apiRoutes: readonly Route[] = [
   },
   { method: 'POST', path: '/api/backups/:id/download', permission: 'download', handle: makeLink },
   { method: 'POST', path: '/api/download', permission: 'download', handle: makeLink },
-  { method: 'GET', path: '/api/backups/:id/plan', permission: 'restore:request', handle: showPlan },
+  { method: 'GET', path: '/api/backups/:id/plan', permission: maySeePlan, handle: showPlan },
   { method: 'POST', path: '/api/backups/:id/restore', permission: 'restore:request', handle: restore },
   {
     method: 'POST',
     path: '/api/backups/:id/compare',
-    permission: 'restore:request',
+    permission: maySeePlan,
     handle: async (exchange) => json({ job: await compareBackup(exchange) }, 202),
   },
   {

@@ -1,4 +1,5 @@
 import { type Html, html } from '../web/html.ts'
+import { timeAxis } from './time-axis.ts'
 
 export interface TimelinePoint {
   readonly id: string
@@ -17,8 +18,9 @@ const COLUMNS = 240
  * Restore points on a line of time, each a link. For the eye and the pointer: the list beneath has the same, and more room
  * for fingers, keyboards and screen readers.
  */
-export function timelineChart(points: readonly TimelinePoint[], fromMs: number, toMs: number): Html {
+export function timelineChart(points: readonly TimelinePoint[], fromMs: number, toMs: number, labels = 6): Html {
   const span = Math.max(1, toMs - fromMs)
+  const axis = timeAxis(fromMs, toMs, labels)
   // One mark for each place there is; of those that share one, a proven one, and the newest.
   const columns = new Map<number, TimelinePoint>()
   for (const point of points) {
@@ -29,11 +31,11 @@ export function timelineChart(points: readonly TimelinePoint[], fromMs: number, 
     if (isBetter) columns.set(column, point)
   }
   return html`<div class="chart timeline"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true" focusable="false">
-<line class="axis" x1="0" y1="${HEIGHT - 1}" x2="${WIDTH}" y2="${HEIGHT - 1}"/>
+<path class="lines" d="M0 ${HEIGHT}H${WIDTH}${axis.places.map((place) => `M${Math.round(place * WIDTH)} 0V${HEIGHT}`).join('')}"/>
 ${[...columns].map(([column, { href, label, isProven }]) => {
   const x = Math.round((column + 0.5) * (WIDTH / COLUMNS) * 10) / 10
   const mark = `M${x} ${isProven ? 4 : 18}V${HEIGHT}`
   return html`<a href="${href}" tabindex="-1"><title>${label}</title><path${isProven && html` class="proven"`} d="${mark}"/></a>`
 })}
-</svg></div>`
+</svg>${axis.labels}</div>`
 }

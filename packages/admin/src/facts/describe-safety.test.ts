@@ -19,7 +19,7 @@ function storage(ageMs: number | undefined, rest: Partial<StorageStatus> = {}): 
 test('says until when the data is safe, and what a crash would lose', () => {
   expect(describeSafety({ storages: [storage(240_000)] })).toMatchObject({
     level: 'good',
-    headline: 'Safe until {safeUntil}.',
+    headline: 'Safe until 2026-11-20 14:03 UTC.',
     loss: 'A crash now would lose 4 minutes of changes.',
     safeUntil: '2026-11-20T14:03:00.000Z',
   })
@@ -29,7 +29,7 @@ test('a storage behind, or none elsewhere, is a warning; all of them bad is bad'
   const behind = storage(9_000_000, { storage: 'offsite', healthy: false, problems: ['old'] })
   expect(describeSafety({ storages: [storage(1000), behind] })).toMatchObject({
     level: 'warning',
-    headline: 'Safe until {safeUntil} — offsite needs a look.',
+    headline: 'Safe until 2026-11-20 14:06 UTC, but offsite needs a look.',
   })
   expect(describeSafety({ storages: [storage(1000, { offsite: false })] }).level).toBe('warning')
   expect(describeSafety({ storages: [behind] }).level).toBe('bad')

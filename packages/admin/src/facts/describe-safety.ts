@@ -1,10 +1,10 @@
 import type { DatabaseStatus, Status } from '@sqlite-backup/core'
-import { formatSpan } from '../format.ts'
+import { formatMoment, formatSpan } from '../format.ts'
 
 /** How safe one database is, in one look. */
 export interface Safety {
   readonly level: 'good' | 'warning' | 'bad'
-  /** One sentence. */
+  /** One sentence, with `safeUntil` in UTC. */
   readonly headline: string
   /** What a crash now would lose. */
   readonly loss: string
@@ -30,7 +30,7 @@ export function describeSafety(
   const text =
     stop.backup === false
       ? 'No last backup is made when the app stops (stop.backup is false).'
-      : 'An app that closes its backups when it stops, as the plugins do, backs up first: a deploy loses nothing.'
+      : 'A deploy loses nothing if the app closes its backups when it stops, as the plugins do.'
   return { ...safety, stop: text }
 }
 
@@ -40,11 +40,11 @@ function describeCrash({ storages }: Pick<DatabaseStatus, 'storages'>): Safety {
     .filter((each) => each !== undefined)
     .sort((a, b) => a.ageMs - b.ageMs)[0]
   if (newest === undefined) {
-    const isSilent = storages.some(({ problems }) => problems.some((problem) => problem !== 'There is no backup.'))
+    const nobodyKnows = isSilent(storages)
     return {
       level: 'bad',
-      headline: isSilent ? 'Nobody knows: no storage could be read.' : 'Not backed up yet.',
-      loss: isSilent ? 'What a crash now would lose is not known.' : 'A crash now would lose everything.',
+      headline: nobodyKnows ? 'Nobody knows: no storage could be read.' : 'Not backed up yet.',
+      loss: nobodyKnows ? 'What a crash now would lose is not known.' : 'A crash now would lose everything.',
     }
   }
   const bad = storages.filter(({ healthy }) => !healthy)
@@ -58,13 +58,13 @@ function describeCrash({ storages }: Pick<DatabaseStatus, 'storages'>): Safety {
     bad.length === 0
       ? ''
       : bad.length === 1
-        ? ` — ${bad[0]?.storage} needs a look`
-        : ` — ${bad.length} storages need a look`
+        ? `, but ${bad[0]?.storage} needs a look`
+        : `, but ${bad.length} storages need a look`
   const unchangedAt = stillTrueAt(storages, newest.id)
   if (unchangedAt !== undefined) {
     return {
       level,
-      headline: `Safe until {safeUntil}${where}.`,
+      headline: `Safe until ${formatMoment(unchangedAt)}${where}.`,
       loss: 'Nothing had changed since the newest backup then.',
       safeUntil: unchangedAt,
       ageMs: newest.ageMs,
@@ -72,7 +72,7 @@ function describeCrash({ storages }: Pick<DatabaseStatus, 'storages'>): Safety {
   }
   return {
     level,
-    headline: `Safe until {safeUntil}${where}.`,
+    headline: `Safe until ${formatMoment(newest.created)}${where}.`,
     loss:
       newest.ageMs < 10_000
         ? 'A crash now would lose next to nothing.'
@@ -80,6 +80,14 @@ function describeCrash({ storages }: Pick<DatabaseStatus, 'storages'>): Safety {
     safeUntil: newest.created,
     ageMs: newest.ageMs,
   }
+}
+
+/** What the engine says of a storage that was read and holds nothing of this database. */
+export const noBackup = 'There is no backup.'
+
+/** No backup is known, and a storage could not be asked: there may be some. */
+export function isSilent(storages: DatabaseStatus['storages']): boolean {
+  return storages.some(({ newest, problems }) => newest === undefined && problems.some((each) => each !== noBackup))
 }
 
 /** When schedules looked last and found the newest backup to be the database still. */

@@ -1,9 +1,10 @@
-import { type BackupList, type DatabaseStatus, isBackupError, type Status } from '@sqlite-backup/core'
+import type { BackupList, DatabaseStatus, Status } from '@sqlite-backup/core'
 import { listRestoreRequests, type RestoreRequestReport } from '../actions/restore-request.ts'
 import type { Activity, LastFailure } from '../activity.ts'
 import type { AdminContext } from '../admin-context.ts'
 import type { Job } from '../jobs.ts'
 import { describeSafety, type Safety } from './describe-safety.ts'
+import { orNone } from './or-none.ts'
 
 /** What the first page says about one database; the JSON API gives the same. */
 export interface Overview {
@@ -44,12 +45,12 @@ export async function readOverview(admin: AdminContext, database: string): Promi
       status: await engine.status({ database, recent: overviewBackups, forkDepth }),
       readAtMs: now().getTime(),
     })),
-    // Of two lists, the one that says more comes first; the other with the next look.
+    // With the first view one of two lists is read; what the other held at mount is known.
     isFirst && admin.approvals === 1
       ? []
       : facts.get(`requests ${database}`, () => orNone(() => listRestoreRequests(admin, database))),
     isFirst && admin.approvals === 2
-      ? []
+      ? (admin.leftBehind.get(database) ?? [])
       : facts.get(`interrupted ${database}`, () => orNone(() => admin.jobs.interrupted(database))),
   ])
   const spentMs = now().getTime() - readAtMs
@@ -98,14 +99,4 @@ function newestOf(lists: readonly BackupList['items'][]): BackupList['items'] {
           }),
     }
   })
-}
-
-async function orNone<T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await read()
-  } catch (error) {
-    // A storage that does not answer is told with the storages.
-    if (isBackupError(error)) return []
-    throw error
-  }
 }

@@ -23,7 +23,8 @@ export function toRequest(request: IncomingMessage, options: NodeRequestOptions 
     if (value === undefined || name.startsWith(':')) continue
     for (const each of Array.isArray(value) ? value : [value]) headers.append(name, each)
   }
-  const method = request.method ?? 'GET'
+  // fetch's Request throws at TRACE; the admin answers to OPTIONS just as little. https://fetch.spec.whatwg.org/#methods
+  const method = request.method === 'TRACE' ? 'OPTIONS' : (request.method ?? 'GET')
   const address = new URL(addressOf(protocol, host, url))
   const init = { method, headers, ...(signal === undefined ? {} : { signal }) }
   if (method === 'GET' || method === 'HEAD') return new Request(address, init)

@@ -3,7 +3,7 @@ import { isSameActor } from '../actions/restore-request.ts'
 import { formatSpan } from '../format.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html } from '../web/html.ts'
-import { facts, link, momentAndAge, sign, type Tone } from './parts.ts'
+import { facts, link, momentAndAge, momentOfId, sign, type Tone } from './parts.ts'
 
 const stateTexts = {
   waiting: 'waiting for another person',
@@ -20,9 +20,11 @@ function toneOf(state: RestoreRequestReport['state']): Tone {
 
 /** Restores that were asked for, and what became of them. */
 export function approvalsPage(exchange: Exchange, requests: readonly RestoreRequestReport[]): Html {
+  // What somebody waits for comes first.
+  const sorted = [...requests].sort((a, b) => Number(b.state === 'waiting') - Number(a.state === 'waiting'))
   return html`<div data-live="approvals"><h1>Approvals</h1>
 <p class="lead">A restore needs two people here: one asks, another approves within 30 minutes.</p>
-${requests.length === 0 ? html`<p class="empty">Nobody has asked for a restore in the last two days.</p>` : html`<ul class="plain stack">${requests.map((request) => html`<li>${requestCard(exchange, request)}</li>`)}</ul>`}
+${requests.length === 0 ? html`<p class="empty">Nobody has asked for a restore in the last two days.</p>` : html`<ul class="plain stack">${sorted.map((request) => html`<li>${requestCard(exchange, request)}</li>`)}</ul>`}
 </div>`
 }
 
@@ -32,6 +34,7 @@ function requestCard({ base, admin, access }: Exchange, request: RestoreRequestR
   const query = admin.engine.databases.length > 1 ? { db: database } : {}
   const isOwn = isSameActor(access.actor.id, request.requestedBy)
   const mayApprove = state === 'waiting' && access.can('restore:approve') && !isOwn
+  const mayLook = state === 'waiting' && (access.can('restore:approve') || access.can('restore:request'))
   const mayDeny = state === 'waiting' && (mayApprove || (isOwn && access.can('restore:request')))
   return html`<article class="card">
 <div class="row"><h2>Restore ${database}</h2><span class="state ${toneOf(state)}">${sign(toneOf(state))} ${stateTexts[state]}</span></div>
@@ -42,8 +45,8 @@ ${facts([
   ],
   request.reason !== '' && ['Reason', request.reason],
   [
-    'Backup',
-    html`<a href="${link(base, `/backups/${request.backup}`, { ...query, storage: request.storage })}"><code>${request.backup}</code></a>${request.storage !== '' && ` from ${request.storage}`}`,
+    'Back to',
+    html`<a href="${link(base, `/backups/${request.backup}`, { ...query, storage: request.storage })}">${momentOfId(request.backup)}</a> <span class="muted">${request.storage !== '' && `from ${request.storage}`}</span> <code class="muted">${request.backup}</code>`,
   ],
   ['To', html`<code>${request.target}</code>`],
   state === 'waiting' && ['Valid for', formatSpan(Date.parse(request.expiresAt) - nowMs)],
@@ -54,8 +57,8 @@ ${facts([
     ],
 ])}
 ${
-  (mayApprove || mayDeny) &&
-  html`<div class="actions">${mayApprove && html`<form method="post" action="${link(base, `/approvals/${id}/approve`, query)}"><button class="danger">Approve and restore</button></form>`}${mayDeny && html`<form method="post" action="${link(base, `/approvals/${id}/deny`, query)}"><button>${isOwn ? 'Take it back' : 'Deny'}</button></form>`}</div>`
+  (mayApprove || mayDeny || mayLook) &&
+  html`<div class="actions">${mayLook && html`<a class="button" href="${link(base, `/restore/${request.backup}`, { ...query, storage: request.storage })}">See what it would change</a>`}${mayApprove && html`<form method="post" action="${link(base, `/approvals/${id}/approve`, query)}"><button class="danger">Approve and restore</button></form>`}${mayDeny && html`<form method="post" action="${link(base, `/approvals/${id}/deny`, query)}"><button>${isOwn ? 'Take it back' : 'Deny'}</button></form>`}</div>`
 }
 ${state === 'waiting' && isOwn && html`<p class="muted">You asked for it, so somebody else has to approve.</p>`}
 </article>`

@@ -1,8 +1,8 @@
 import type { AuditEntry, AuditReport } from '@sqlite-backup/core'
 import { plural } from '../format.ts'
 import type { Exchange } from '../web/exchange.ts'
-import { type Html, html } from '../web/html.ts'
-import { link, momentAndAge, notice } from './parts.ts'
+import { type Html, html, type Markup } from '../web/html.ts'
+import { link, momentAndAge, momentOfId, notice } from './parts.ts'
 
 const actionTexts: Readonly<Record<string, string>> = {
   'backup.requested': 'backed up',
@@ -47,17 +47,23 @@ ${
 ${
   entries.length === 0
     ? html`<p class="empty">Nothing was done through this page yet.</p>`
-    : html`<table class="cards"><caption class="visually-hidden">Actions, newest first</caption><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Backup</th><th scope="col">More</th></tr></thead><tbody>
+    : html`<table class="cards"><caption class="visually-hidden">Actions, newest first</caption><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">More</th></tr></thead><tbody>
 ${entries.map(
   (entry) =>
-    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td class="free who">${entry.actor}</td><td>${entry.action === 'restore.broke-glass' ? html`<strong class="loss">${actionTexts[entry.action]}</strong>` : (actionTexts[entry.action] ?? entry.action)}</td><td>${entry.backup !== undefined && html`<a href="${link(base, `/backups/${entry.backup}`, query)}"><code>${entry.backup}</code></a>`}</td><td class="small free">${detailText(entry)}</td></tr>`,
+    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td class="free who">${entry.actor}</td><td>${entry.action === 'restore.broke-glass' ? html`<strong class="loss">${actionTexts[entry.action]}</strong>` : (actionTexts[entry.action] ?? entry.action)}${entry.backup !== undefined && html`<br><a class="small" href="${link(base, `/backups/${entry.backup}`, query)}" title="${entry.backup}">backup of <span class="nowrap">${momentOfId(entry.backup)}</span></a>`}</td><td class="small free">${detailText(entry)}</td></tr>`,
 )}</tbody></table>`
 }
 ${hasMore && html`<p class="muted">Older entries are in the storage, under <code>audit/</code>.</p>`}`
 }
 
-function detailText({ detail = {} }: AuditEntry): string {
-  return Object.entries(detail)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join(', ')
+const detailNames: Readonly<Record<string, string>> = {
+  requestedBy: 'asked for by',
+  safetyBackup: 'what was there before',
+}
+
+function detailText({ detail = {} }: AuditEntry): Markup {
+  return Object.entries(detail).map(
+    ([name, value], at) =>
+      html`${at > 0 && html`<br>`}<span class="muted">${detailNames[name] ?? name}:</span> ${value}`,
+  )
 }

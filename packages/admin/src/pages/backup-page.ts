@@ -27,21 +27,23 @@ export function backupPage(exchange: Exchange, { manifest, storage, records, kep
 <div class="actions">
 ${access.can('restore:request') && html`<a class="button primary" href="${link(base, `/restore/${manifest.id}`, query)}">Restore…</a>`}
 ${
-  access.can('backup') &&
-  html`<form method="post" action="${link(base, `${path}/verify`, query)}"><button name="level" value="checked" title="Its bytes are read back and compared">Check</button> <button name="level" value="proven" title="It is restored to a scratch place, and SQLite looks at it">Prove</button></form>`
+  access.can('download') &&
+  html`<form method="post" action="${link(base, `${path}/download`, query)}"><button name="form" value="database">Download the database</button></form>`
 }
 ${
   access.can('backup') &&
   html`<form method="post" action="${link(base, `${path}/keep`, query)}"><input type="hidden" name="keep" value="${kept ? 'no' : 'yes'}"><button>${kept ? 'No longer keep for good' : 'Keep for good'}</button></form>`
 }
-${
-  access.can('download') &&
-  html`<form method="post" action="${link(base, `${path}/download`, query)}"><button name="form" value="database">Download the database</button> <button name="form" value="stored">Download as stored</button></form>`
-}
 ${access.can('delete') && html`<a class="button delete" href="${link(base, `/delete/${manifest.id}`, query)}">Delete…</a>`}
 </div>
-<section aria-labelledby="checks"><h2 id="checks">Checks</h2>
-${records.length === 0 ? html`<p>Not checked yet since it was stored.</p>` : html`<ul class="plain">${[...records].reverse().map((record) => html`<li>${recordLine(record, nowMs)}</li>`)}</ul>`}
+<section class="card" aria-labelledby="checks"><h2 id="checks">Is it good?</h2>
+${records.length === 0 ? html`<p>${levelMark('stored')} and not checked since.</p>` : html`<ul class="plain">${[...records].reverse().map((record) => html`<li>${recordLine(record, nowMs)}</li>`)}</ul>`}
+${
+  access.can('backup') &&
+  html`<form method="post" action="${link(base, `${path}/verify`, query)}" class="choices">
+<p><button name="level" value="checked">Check</button> <span>reads its bytes back and compares them</span></p>
+<p><button name="level" value="proven">Prove</button> <span>restores it to a scratch place, where SQLite looks at it</span></p></form>`
+}
 </section>
 ${
   tables?.tables !== undefined &&
@@ -49,7 +51,7 @@ ${
 <table><caption class="visually-hidden">Rows per table</caption><thead><tr><th scope="col">Table</th><th scope="col" class="number">Rows</th></tr></thead>
 <tbody>${Object.entries(tables.tables).map(([table, rows]) => html`<tr><th scope="row">${table}</th><td class="number">${rows.toLocaleString('en')}</td></tr>`)}</tbody></table></section>`
 }
-<section aria-labelledby="facts"><h2 id="facts">Facts</h2>
+<section aria-labelledby="facts"><h2 id="facts">Details</h2>
 ${facts([
   ['Id', html`<code>${manifest.id}</code>`],
   ['Made', momentAndAge(manifest.created, nowMs)],
@@ -59,16 +61,19 @@ ${facts([
     manifest.encryption === undefined
       ? 'no'
       : Array.isArray(manifest.encryption.recipients)
-        ? `age, for ${plural(manifest.encryption.recipients.length, 'key')}`
-        : 'age, by passphrase',
+        ? `yes, with age, for ${plural(manifest.encryption.recipients.length, 'key')}`
+        : 'yes, with age, by a passphrase',
   ],
   ['Storage', html`${storage} <span class="muted">${admin.engine.storage(storage).name}</span>`],
-  ['File', html`<code>${manifest.body}</code>`],
+  [
+    'File',
+    html`<code>${manifest.body}</code>${access.can('download') && html`<form method="post" action="${link(base, `${path}/download`, query)}"><button class="slim" name="form" value="stored">Download as stored</button></form>`}`,
+  ],
   lineage.environment !== undefined && ['Environment', lineage.environment],
   manifest.appVersion !== undefined && ['App version', manifest.appVersion],
   source.migration !== undefined && ['Newest migration', source.migration],
   lineage.parent !== undefined && [
-    'Grew from',
+    'The one before',
     html`<a href="${link(base, `/backups/${lineage.parent}`, query)}"><code>${lineage.parent}</code></a>`,
   ],
   [

@@ -60,8 +60,8 @@ function changesOf(table: ComparedTable): Markup {
     schema === 'goes' && html`<strong class="loss">the table would be gone</strong>`,
     schema === 'comes' && 'the table would be back',
     isExact && rowsGoing > 0 && html`<strong class="loss">${plural(rowsGoing, 'row')} lost</strong>`,
-    isExact && rowsChanging > 0 && html`<strong>${rowsChanging.toLocaleString('en')} as before</strong>`,
-    isExact && rowsComing > 0 && `${rowsComing.toLocaleString('en')} back`,
+    isExact && rowsChanging > 0 && html`<strong>${plural(rowsChanging, 'row')} back to old values</strong>`,
+    isExact && rowsComing > 0 && `${plural(rowsComing, 'row')} ${rowsComing === 1 ? 'comes' : 'come'} back`,
     !isExact &&
       schema !== 'goes' &&
       schema !== 'comes' &&

@@ -78,8 +78,8 @@ ${
   job.kind === 'compare' &&
   job.state === 'succeeded' &&
   job.backup !== undefined &&
-  access.can('restore:request') &&
-  html`<p class="actions"><a class="button primary" href="${link(base, `/restore/${job.backup}`, query)}">Go on to the restore…</a></p>`
+  (access.can('restore:request') || access.can('restore:approve')) &&
+  html`<p class="actions"><a class="button primary" href="${link(base, `/restore/${job.backup}`, query)}">${access.can('restore:request') ? 'Go on to the restore…' : 'Back to the plan'}</a></p>`
 }
 ${facts([
   ['Asked for by', job.actor],

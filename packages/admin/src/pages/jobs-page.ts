@@ -24,7 +24,7 @@ ${
     : html`<table class="cards"><caption class="visually-hidden">Jobs, newest first</caption><thead><tr><th scope="col">Started</th><th scope="col">What</th><th scope="col">Who</th><th scope="col">State</th><th scope="col">Result</th></tr></thead><tbody>
 ${jobs.map((job) => {
   const [tone, word] = states[job.state]
-  return html`<tr><th scope="row"><a href="${link(base, `/jobs/${job.id}`, query)}">${moment(job.startedAt)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(job.startedAt))}</span></th><td>${jobTitle(job.kind)}</td><td class="free who">${job.actor}</td><td><span class="state ${tone}">${sign(tone)} ${word}</span></td><td class="free small">${job.result?.message ?? job.error?.message}</td></tr>`
+  return html`<tr><th scope="row"><a href="${link(base, `/jobs/${job.id}`, query)}">${moment(job.startedAt)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(job.startedAt))}</span></th><td>${jobTitle(job.kind)}</td><td class="free who">${job.actor}</td><td><span class="state ${tone}">${sign(tone)} ${word}</span></td><td class="free small">${job.result?.message ?? job.error?.message ?? (job.state === 'interrupted' && 'Its process ended before it was done.')}</td></tr>`
 })}</tbody></table>`
 }
 </div>`

@@ -1,13 +1,13 @@
 import type { StorageStatus } from '@sqlite-backup/core'
 import { barChart } from '../charts/bar-chart.ts'
-import type { Safety } from '../facts/describe-safety.ts'
+import { isSilent, noBackup, type Safety } from '../facts/describe-safety.ts'
 import type { Overview } from '../facts/read-overview.ts'
 import { formatAge, formatBytes, formatMoment } from '../format.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html, type Markup } from '../web/html.ts'
 import { backupTable } from './backup-table.ts'
 import { progressCard } from './job-page.ts'
-import { levelMark, link, moment, notice, sentence, sign } from './parts.ts'
+import { levelLegend, levelMark, link, moment, notice, sentence, sign } from './parts.ts'
 
 /** One look: how safe the data is, and what to do about it. */
 export function overviewPage(exchange: Exchange, overview: Overview): Html {
@@ -22,9 +22,8 @@ ${sign(safety.level)}
 <div>
 <p class="eyebrow">${database}</p>
 <h1 id="headline">${headline(safety)}</h1>
-<p class="lead">${safety.loss}${safety.stop !== undefined && ` ${safety.stop}`}</p>
-<p class="next">${overview.next === undefined ? 'No schedule: backups are made by hand only.' : html`Next backup at <span class="nowrap">${moment(overview.next.at)}</span>${storages.every(({ beat }) => beat === undefined) && ', if the app runs its schedules: none was heard of yet'}.`}</p>
-</div>
+<p class="lead">${safety.loss}</p>
+<p class="next">${safety.stop !== undefined && html`${safety.stop}<br>`}${overview.next === undefined ? 'No schedule: backups are made by hand only.' : html`Next backup at <span class="nowrap">${moment(overview.next.at)}</span>${storages.every(({ beat }) => beat === undefined) && ', if the app runs its schedules: none was heard of yet'}.`}</p>
 <div class="actions">
 ${
   access.can('backup') &&
@@ -35,6 +34,7 @@ ${
   access.can('download') &&
   html`<form method="post" action="${link(base, '/download', query)}"><button>Download the database</button></form>`
 }
+</div>
 </div>
 </section>
 ${overview.waiting.map(({ requestedBy, reason }) =>
@@ -76,16 +76,23 @@ ${
 </section>
 ${
   latest === undefined
-    ? html`<section class="empty"><h2>No backups yet</h2><p>The first one takes as long as reading the database once. The app goes on working meanwhile.</p></section>`
+    ? isSilent(storages)
+      ? html`<section class="empty"><h2>Nothing can be shown</h2><p>That says nothing about the backups themselves: they are listed again once their storage answers.</p></section>`
+      : html`<section class="empty"><h2>No backups yet</h2><p>The first one takes as long as reading the database once. The app goes on working meanwhile.</p></section>`
     : html`<section aria-labelledby="sizes"><h2 id="sizes">Sizes of the last ${newest.length} backups</h2>
 ${barChart(
   [...newest]
     .reverse()
     .map(({ created, storedSizeBytes }) => ({ label: formatMoment(created), sizeBytes: storedSizeBytes })),
-  'Size of each backup',
+  {
+    title: 'Size of each backup',
+    first: moment(newest.at(-1)?.created ?? latest.created),
+    last: moment(latest.created),
+  },
 )}</section>
 <section aria-labelledby="newest"><div class="row"><h2 id="newest">Newest backups</h2><a href="${link(base, '/backups', query)}">All backups</a></div>
 ${backupTable(newest.slice(0, 6), { base, nowMs, query, caption: 'Newest backups' })}
+${levelLegend()}
 </section>`
 }
 </div>`
@@ -93,7 +100,7 @@ ${backupTable(newest.slice(0, 6), { base, nowMs, query, caption: 'Newest backups
 
 function headline({ headline: text, safeUntil }: Safety): Markup {
   if (safeUntil === undefined) return text
-  const [before = '', after = ''] = text.split('{safeUntil}')
+  const [before = '', after = ''] = text.split(formatMoment(safeUntil))
   // What follows at once stays on its line: no full stop stands alone.
   const [, dot = '', rest = ''] = /^([.,]?)(.*)$/s.exec(after) ?? []
   return [before, html`<span class="nowrap">${moment(safeUntil)}${dot}</span>`, rest]
@@ -112,6 +119,6 @@ ${
   html`<p><a href="${link(base, `/backups/${newest.id}`, { ...query, storage })}">Newest ${formatAge(newest.ageMs)}</a>, ${formatBytes(newest.storedSizeBytes)}<br>${levelMark(newest.level)}${newest.verifiedAt !== undefined && html` <span class="muted">${formatAge(Date.parse(admin.now().toISOString()) - Date.parse(newest.verifiedAt))}</span>`}</p>`
 }
 ${!offsite && html`<p class="small">${sign('warning')} On the same disk as the database: it is lost with it.</p>`}
-${problems.map((problem) => html`<p class="problem">${sentence(problem)}</p>`)}
+${problems.map((problem) => html`<p class="problem">${newest === undefined && problem !== noBackup && html`<strong>It could not be read.</strong> `}${sentence(problem)}</p>`)}
 </li>`
 }

@@ -29,6 +29,9 @@ import { restorePage } from './restore-page.ts'
 import { storagePage } from './storage-page.ts'
 import { type Span, spans, timelinePage } from './timeline-page.ts'
 
+/** Who approves what another one asked for has to see it. */
+export const maySeePlan = ['restore:request', 'restore:approve'] as const
+
 /** What a browser sees. Every action is a form, so all of it works without script. */
 export const pageRoutes: readonly Route[] = [
   { method: 'GET', path: '/', permission: 'view', handle: showOverview },
@@ -59,12 +62,12 @@ export const pageRoutes: readonly Route[] = [
   { method: 'POST', path: '/download', permission: 'download', handle: toDownload },
   { method: 'GET', path: '/downloads/:token', permission: 'download', handle: useDownloadLink },
   { method: 'GET', path: '/restore', permission: 'restore:request', handle: showTimeline },
-  { method: 'GET', path: '/restore/:id', permission: 'restore:request', handle: showRestore },
+  { method: 'GET', path: '/restore/:id', permission: maySeePlan, handle: showRestore },
   { method: 'POST', path: '/restore/:id', permission: 'restore:request', handle: confirmRestore },
   {
     method: 'POST',
     path: '/backups/:id/compare',
-    permission: 'restore:request',
+    permission: maySeePlan,
     handle: async (exchange) => toJob(exchange, (await compareBackup(exchange)).id),
   },
   { method: 'GET', path: '/delete/:id', permission: 'delete', handle: showDelete },

@@ -7,14 +7,19 @@ export function moment(iso: string): Html {
   return html`<time datetime="${iso}" data-moment>${formatMoment(iso)}</time>`
 }
 
+/** When a backup was made, which its id begins with. */
+export function momentOfId(id: string): Html {
+  return moment(id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6.000Z'))
+}
+
 export function momentAndAge(iso: string, nowMs: number): Html {
-  return html`${moment(iso)} <span class="muted">${formatAge(nowMs - Date.parse(iso))}</span>`
+  return html`${moment(iso)} <span class="muted nowrap">${formatAge(nowMs - Date.parse(iso))}</span>`
 }
 
 const levelTexts: Readonly<Record<CheckLevel, { readonly word: string; readonly means: string }>> = {
-  stored: { word: 'stored', means: 'The storage has it.' },
-  checked: { word: 'checked', means: 'Its bytes were read back and compared.' },
-  proven: { word: 'proven', means: 'It was restored, and SQLite found it whole.' },
+  stored: { word: 'stored', means: 'the storage has it' },
+  checked: { word: 'checked', means: 'its bytes were read back and compared' },
+  proven: { word: 'proven', means: 'it was restored, and SQLite found it whole' },
 }
 
 /** Never by colour alone: a sign and a word. */
@@ -22,6 +27,11 @@ export function levelMark(level: CheckLevel): Html {
   const { word, means } = levelTexts[level]
   const steps = { stored: 1, checked: 2, proven: 3 }[level]
   return html`<span class="mark level-${level}" title="${means}"><span aria-hidden="true">${'✓'.repeat(steps)}</span> ${word}</span>`
+}
+
+/** What the marks in a list mean, for who sees them for the first time. */
+export function levelLegend(): Html {
+  return html`<p class="legend">${Object.values(levelTexts).map(({ word, means }) => html`<span><strong>${word}</strong>: ${means}</span>`)}</p>`
 }
 
 const tierTexts: Readonly<Partial<Record<Tier, string>>> = {

@@ -23,7 +23,7 @@ export interface RestorePageOptions {
 }
 
 /** What a restore would do, and the two ways to do it. */
-export function restorePage({ base, admin }: Exchange, options: RestorePageOptions): Html {
+export function restorePage({ base, admin, access }: Exchange, options: RestorePageOptions): Html {
   const { plan, comparison, problem, reason = '' } = options
   const { manifest, targetSizeBytes, refusal } = plan
   const { database } = manifest
@@ -32,13 +32,20 @@ export function restorePage({ base, admin }: Exchange, options: RestorePageOptio
   const action = link(base, `/restore/${plan.id}`, query)
   const isLive = plan.how === 'online' || plan.how === 'replace'
   const two = admin.approvals === 2
-  return html`<p class="crumbs"><a href="${link(base, '/restore', query)}">Restore</a> <span aria-hidden="true">/</span> <a href="${link(base, `/backups/${plan.id}`, query)}">${moment(manifest.created)}</a> <span aria-hidden="true">/</span></p>
+  // Who approves what another one asked for looks at the same plan, without the buttons.
+  const mayAsk = access.can('restore:request')
+  return html`<p class="crumbs">${mayAsk ? html`<a href="${link(base, '/restore', query)}">Restore</a>` : html`<a href="${link(base, '/approvals', query)}">Approvals</a>`} <span aria-hidden="true">/</span> <a href="${link(base, `/backups/${plan.id}`, query)}">${moment(manifest.created)}</a> <span aria-hidden="true">/</span></p>
 <h1>Restore ${database}</h1>
-<p class="lead">Nothing is changed until you confirm below.</p>
+<p class="lead">As it was at <strong>${momentAndAge(manifest.created, nowMs)}</strong>. ${mayAsk ? 'Nothing is changed until you confirm below.' : 'Looking changes nothing.'}</p>
 ${problem !== undefined && errorNotice(problem)}
+${refusal !== undefined && errorNotice(refusal)}
+${comparisonSection(
+  comparison,
+  html`<form method="post" action="${link(base, `/backups/${plan.id}/compare`, query)}"><button>Compare now</button></form>`,
+)}
 <section aria-labelledby="plan"><h2 id="plan">What would happen</h2>
+${plan.notes.length > 0 && notice('info', html`<ul>${plan.notes.map((note) => html`<li>${sentence(note)}</li>`)}</ul>`)}
 ${facts([
-  ['Back to', momentAndAge(manifest.created, nowMs)],
   [
     'Size',
     targetSizeBytes === undefined
@@ -53,14 +60,10 @@ ${facts([
   ['Disk', `needs ${formatBytes(plan.needsBytes)}, ${formatBytes(plan.freeBytes)} are free`],
   ['Backup', html`<code>${plan.id}</code>`],
 ])}
-${refusal !== undefined && errorNotice(refusal)}
-${plan.notes.length > 0 && notice('warning', html`<ul>${plan.notes.map((note) => html`<li>${sentence(note)}</li>`)}</ul>`)}
 </section>
-${comparisonSection(
-  comparison,
-  html`<form method="post" action="${link(base, `/backups/${plan.id}/compare`, query)}"><button>Compare now</button></form>`,
-)}
-<div class="grid two">
+${
+  mayAsk
+    ? html`<div class="grid two">
 <section class="card danger" aria-labelledby="inplace"><h2 id="inplace">${isLive ? 'Replace the database' : 'Bring the database back'}</h2>
 <p>${two ? 'Another person has to approve within 30 minutes. Then ' : ''}${isLive ? `${two ? 'what' : 'What'} was written since the backup leaves the database. It is backed up first, so this can be undone by another restore.` : `${two ? 'the' : 'The'} database appears where the app expects it.`}</p>
 <form method="post" action="${action}">
@@ -76,4 +79,6 @@ ${comparisonSection(
 <form method="post" action="${action}"><input type="hidden" name="to" value="file"><input type="hidden" name="sha256" value="${manifest.stored.sha256}"><button>Restore to a file</button></form>
 </section>
 </div>`
+    : html`<p class="actions"><a class="button primary" href="${link(base, '/approvals', query)}">Back to the approvals</a></p>`
+}`
 }

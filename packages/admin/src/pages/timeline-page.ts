@@ -5,16 +5,16 @@ import type { AdminError } from '../web/admin-error.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html } from '../web/html.ts'
 import { backupTable } from './backup-table.ts'
-import { errorNotice, link, moment } from './parts.ts'
+import { errorNotice, levelLegend, link } from './parts.ts'
 
 const DAY_MS = 86_400_000
 
 export const spans = {
-  day: { text: 'the last day', ms: DAY_MS },
-  week: { text: 'the last 7 days', ms: 7 * DAY_MS },
-  month: { text: 'the last 30 days', ms: 30 * DAY_MS },
-  year: { text: 'the last year', ms: 366 * DAY_MS },
-  all: { text: 'all of it', ms: undefined },
+  day: { text: 'the last day', ms: DAY_MS, labels: 6 },
+  week: { text: 'the last 7 days', ms: 7 * DAY_MS, labels: 7 },
+  month: { text: 'the last 30 days', ms: 30 * DAY_MS, labels: 6 },
+  year: { text: 'the last year', ms: 366 * DAY_MS, labels: 4 },
+  all: { text: 'all time', ms: undefined, labels: 5 },
 } as const
 
 export type Span = keyof typeof spans
@@ -37,18 +37,18 @@ export function timelinePage({ base, admin }: Exchange, { list, span, at, proble
   const fromMs = spans[span].ms === undefined ? Date.parse(oldest?.created ?? '') || nowMs : nowMs - spans[span].ms
   const path = '/restore'
   return html`<div class="row"><h1>Restore ${database}</h1>${latest !== undefined && html`<a class="button primary" href="${link(base, `/restore/${latest.id}`, { ...query, storage })}">The newest, ${formatAge(nowMs - Date.parse(latest.created))}</a>`}</div>
-<p class="lead">Choose the moment to go back to. Then you see what would happen; nothing is changed before you confirm that.</p>
+<p class="lead">Choose the moment to go back to. You see what would change first; nothing happens before you confirm.</p>
 ${problem !== undefined && errorNotice(problem)}
 <form method="get" action="${base}${path}" class="filters" aria-label="Choose a moment">
 ${admin.engine.databases.length > 1 && html`<input type="hidden" name="db" value="${database}">`}
-<label>The last backup at or before (UTC) <input type="datetime-local" name="at" step="1" required value="${at ?? ''}"></label>
+<label><span>The last backup at or before (<span data-zone>UTC</span>)</span> <input type="datetime-local" name="at" step="1" required value="${(at ?? '').replace(/(\.\d+)?Z$/, '')}" data-utc></label>
 <button>Find it</button>
 </form>
 <section aria-labelledby="points"><div class="row"><h2 id="points">Restore points of ${spans[span].text}</h2>
 <nav class="segments" aria-label="How far back">${Object.keys(spans).map((name) => html`<a href="${link(base, path, { ...query, span: name })}"${name === span && html` aria-current="true"`}>${name}</a>`)}</nav></div>
 ${
   items.length === 0
-    ? html`<p class="empty">There is no backup of ${spans[span].text}. Look further back.</p>`
+    ? html`<p class="empty">${span === 'all' ? 'There is no backup yet.' : `There is no backup of ${spans[span].text}. Look further back.`}</p>`
     : html`<figure>${timelineChart(
         items.map(({ id, created, marks }) => ({
           id,
@@ -59,8 +59,10 @@ ${
         })),
         fromMs,
         nowMs,
-      )}<figcaption><span>${moment(new Date(fromMs).toISOString())}</span><span>each line is a backup, the long ones are proven</span><span>now</span></figcaption></figure>
+        spans[span].labels,
+      )}<figcaption><span>Each line is a backup, the long ones are proven.</span>${span === 'day' && html`<span>Times are <span data-zone>UTC</span>.</span>`}</figcaption></figure>
 ${backupTable(items.slice(0, MAX_ROWS), { base, nowMs, query: { ...query, storage }, path, caption: `Restore points of ${database}` })}
+${levelLegend()}
 ${items.length > MAX_ROWS && html`<p class="muted">Older ones are on the line above, and under <a href="${link(base, '/backups', query)}">Backups</a>.</p>`}
 ${list.cursor !== undefined && html`<p class="muted">These are the newest ${items.length.toLocaleString('en')}. For older ones, name the moment.</p>`}`
 }

@@ -45,6 +45,11 @@ export function approvalsSuite(host: AdminHost): void {
       expect([own.status, codeOf(own)]).toEqual([403, 'SAME_ACTOR'])
       expect((await site.visit('/approvals')).text).not.toContain('Approve and restore')
       expect((await site.visit('/approvals', { user: 'bob' })).text).toContain('Approve and restore')
+      const plan = await site.visit(`/restore/${id}`, { user: 'approver' })
+      expect(plan.status).toBe(200)
+      expect(plan.text).toContain('3 rows would be lost')
+      expect(plan.text).not.toContain('Ask for approval')
+      expect((await site.visit(`/restore/${id}`, { user: 'approver', form: { confirm: 'shop' } })).status).toBe(403)
       for (const user of ['viewer', 'asker', 'nothing', null]) {
         expect((await site.visit(`/api/approvals/${request?.id}/approve`, { user, json: {} })).status).toBe(403)
       }

@@ -62,7 +62,12 @@ export function mountSuite(host: AdminHost): void {
       const site = await openSite(host, { backup: engine })
       expect((await site.visit('/nothing')).status).toBe(404)
       expect((await site.visit('/backups/%zz')).status).toBeGreaterThanOrEqual(400)
-      expect((await site.visit('/audit', { form: {} })).status).toBe(405)
+      const unknown = await site.visit('/audit', { form: {} })
+      expect([unknown.status, unknown.headers.allow]).toEqual([405, 'GET, HEAD'])
+      for (const method of ['TRACE', 'OPTIONS', 'DELETE', 'PROPFIND']) {
+        const { status } = await site.visit('/audit', { method, headers: { 'x-requested-by': 'test' } })
+        expect([404, 405], method).toContain(status)
+      }
       expect((await site.visit('/api/nothing')).json()).toMatchObject({ error: { code: 'NOT_FOUND' } })
       const head = await site.visit('/', { method: 'HEAD' })
       expect([head.status, head.text]).toEqual([200, ''])

@@ -31,7 +31,7 @@ export function restoreSuite(host: AdminHost): void {
       })
       expect(comparison).toMatchObject({ kind: 'compared' })
       const { text } = await site.visit(`/restore/${id}`)
-      expect(text).toContain('3 rows would be lost, 1 table would be gone and 2 rows would be as they were.')
+      expect(text).toContain('3 rows would be lost, 1 table would be gone and 2 rows would get their old values back.')
       expect(text).toContain('without the column <code>paid</code>')
       expect(text).toContain('the table would be back')
       expect(text).toContain('index <code>by_text</code> would be gone')

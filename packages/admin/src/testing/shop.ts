@@ -55,6 +55,7 @@ export const people: Readonly<Record<string, Grant>> = {
   'Bob ': { actor: { id: 'BOB ' }, permissions: 'all' },
   viewer: { actor: { id: 'viewer' }, permissions: ['view'] },
   asker: { actor: { id: 'asker' }, permissions: ['view', 'restore:request'] },
+  approver: { actor: { id: 'approver' }, permissions: ['view', 'restore:approve'] },
   nothing: { actor: { id: 'nothing' }, permissions: [] },
 }
 

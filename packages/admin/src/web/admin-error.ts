@@ -6,17 +6,20 @@ export class AdminError extends Error {
   readonly status: number
   readonly code: string
   readonly hint: string | undefined
+  /** Methods that the path would answer to. */
+  readonly allow: readonly string[] | undefined
 
   constructor(
     status: number,
     code: string,
     message: string,
-    options: { readonly hint?: string; readonly cause?: unknown } = {},
+    options: { readonly hint?: string; readonly cause?: unknown; readonly allow?: readonly string[] } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.status = status
     this.code = code
     this.hint = options.hint
+    this.allow = options.allow
   }
 }
 

@@ -31,7 +31,12 @@ export function openEventStream(onClose: () => void): EventStream {
   })
   return {
     response: new Response(body, {
-      headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
+      headers: {
+        'content-type': 'text/event-stream; charset=utf-8',
+        // Neither nginx nor a `compression` middleware may gather events until there are enough of them.
+        'cache-control': 'no-store, no-transform',
+        'x-accel-buffering': 'no',
+      },
     }),
     send: (event, data) => write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
     close() {

@@ -17,9 +17,11 @@ export interface Exchange {
 }
 
 /** @throws AdminError `FORBIDDEN` */
-export function requirePermission(access: Access, permission: Permission): void {
-  if (access.can(permission)) return
-  throw new AdminError(403, 'FORBIDDEN', `You may not do this: it needs the permission "${permission}".`, {
+export function requirePermission(access: Access, permission: Permission | readonly Permission[]): void {
+  const enough = [permission].flat()
+  if (enough.some((each) => access.can(each))) return
+  const names = enough.map((each) => `"${each}"`).join(' or ')
+  throw new AdminError(403, 'FORBIDDEN', `You may not do this: it needs the permission ${names}.`, {
     hint: 'Ask whoever runs this app: its authorize() decides.',
   })
 }
