@@ -22,14 +22,16 @@ function peakMb(...args: string[]): number {
 const PAGES_OF_10_MB = '2441'
 const PAGES_OF_500_MB = '122070'
 
-// The bounds are wide: how soon garbage is collected depends on what else the machine does. What grew with the input would be
-// far beyond them. bench/ltx.mjs prints the figures.
+// bench/ltx.mjs prints the figures.
 
 test.each(['encode', 'decode'])('to %s 500 MB takes no more memory than 10 MB', (task) => {
-  const small = peakMb(task, PAGES_OF_10_MB)
-  const large = peakMb(task, PAGES_OF_500_MB)
-  expect(large - small).toBeLessThan(60)
-  expect(large).toBeLessThan(80)
+  const small = peakMb(task, PAGES_OF_10_MB, 'reuse')
+  const large = peakMb(task, PAGES_OF_500_MB, 'reuse')
+  expect(large - small).toBeLessThan(20)
+  expect(large).toBeLessThan(50)
+  // Without `reuse` there is garbage, and how soon it is collected depends on the machine: V8 lets up to 64 MB of it pile up. What
+  // grew with the input would be far beyond this bound.
+  expect(peakMb(task, PAGES_OF_500_MB)).toBeLessThan(150)
 })
 
 test('the index of a 100 GB snapshot is remembered in 40 MB, even if no two pages compress alike', () => {
@@ -48,5 +50,5 @@ test('a thousand files are merged in 100 MB', async () => {
     const file = encodeLtx({ pageSize: 4096, commit, ...range, timestampMs: 0, wal }, pages, { prevCommit: commit })
     writeFileSync(join(folder, formatLtxName(range)), await bytesOf(file))
   }
-  expect(peakMb('merge', '0', folder)).toBeLessThan(80)
+  expect(peakMb('merge', '0', folder)).toBeLessThan(100)
 })

@@ -1,4 +1,4 @@
-// One process, one task, and how many MB of memory it took at most, above what it had before: node memory-main.ts encode|decode|merge|index COUNT [FOLDER]
+// One process, one task, and how many MB of memory it took at most, above what it had before: node memory-main.ts encode|decode|merge|index COUNT [FOLDER|reuse]
 import { existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeLtx, encodeLtx, type LtxPage, type LtxSource, mergeLtx } from '../index.ts'
@@ -34,8 +34,11 @@ function* pages(): Generator<LtxPage, void, undefined> {
   }
 }
 
+const reuse = folder === 'reuse'
+
 function snapshot(): AsyncIterable<Uint8Array> {
-  return encodeLtx({ pageSize: PAGE_SIZE, commit: count, minTxid: 1n, maxTxid: 2n, timestampMs: 0 }, pages())
+  const info = { pageSize: PAGE_SIZE, commit: count, minTxid: 1n, maxTxid: 2n, timestampMs: 0 }
+  return encodeLtx(info, pages(), { reuse })
 }
 
 function source(path: string): LtxSource {
@@ -55,7 +58,7 @@ async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
 }
 
 if (task === 'encode') await drain(snapshot())
-else if (task === 'decode') await drain(await decodeLtx(snapshot()))
+else if (task === 'decode') await drain(await decodeLtx(snapshot(), { reuse }))
 else if (task === 'merge') {
   const names = readdirSync(folder).sort()
   await drain(await mergeLtx(names.map((name) => source(join(folder, name)))))
