@@ -2,6 +2,7 @@ import type { SerializedError, SqliteBackup } from '@sqlite-backup/core'
 import { CliError, interrupted } from './cli-error.ts'
 import type { CommandContext, Ending, GlobalFlags, Outcome } from './command.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
+import { readDuration } from './read-duration.ts'
 import { formatDuration } from './render/ages.ts'
 import { renderError } from './render/error.ts'
 import { showEvents } from './show-events.ts'
@@ -11,6 +12,8 @@ import { createTerminal, type Terminal } from './terminal.ts'
 export const schemaVersion = 1
 
 const sameKeyPressMs = 500
+/** More is taken for 1 ms: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const longestTimerMs = 2 ** 31 - 1
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
@@ -89,14 +92,13 @@ function abortOnSignals(stop: AbortController, terminal: Terminal): () => void {
 }
 
 async function abortAfter(timeout: string, stop: AbortController): Promise<NodeJS.Timeout> {
-  const { parseDuration } = await import('@sqlite-backup/core')
-  const ms = parseDuration(timeout)
+  const ms = await readDuration('--timeout', timeout)
   const serialized = {
     code: 'ABORTED',
     message: `Not done after ${formatDuration(ms)}.`,
     hint: 'Give it more time with --timeout, or leave the flag out.',
   }
-  return setTimeout(() => stop.abort(new CliError(serialized, exitCodes.failed)), ms)
+  return setTimeout(() => stop.abort(new CliError(serialized, exitCodes.failed)), Math.min(ms, longestTimerMs))
 }
 
 async function closeAll(engines: readonly SqliteBackup[]): Promise<void> {

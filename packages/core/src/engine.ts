@@ -29,7 +29,7 @@ import { lookAround, storeLeftBehind } from './start/look-around.ts'
 import { startDatabases } from './start/start-databases.ts'
 import { readStatus } from './status.ts'
 import { backupBeforeStop } from './stop/backup-before-stop.ts'
-import { within } from './stop/within.ts'
+import { LONGEST_MS, within } from './stop/within.ts'
 import { withRetry } from './storage/with-retry.ts'
 import { summaryOf } from './summary-of.ts'
 import { verifyAfterBackup } from './verify/verify-after-backup.ts'
@@ -110,27 +110,35 @@ export function createEngine(
       restoring--
     }
   }
-  let isWhole = true
+  /** What is on the disk may not be what should be: it must not become the newest backup. */
+  const unsure = new Set<string>()
   let hasStarted = false
   let called: Promise<void> | undefined
   let closed: Promise<void> | undefined
 
-  async function lastCall({ backup = false, deadlineMs = config.stop.deadline.ms }: CloseOptions): Promise<void> {
+  const deadlineOf = (options: CloseOptions): number =>
+    Math.min(options.deadlineMs ?? config.stop.deadline.ms, LONGEST_MS)
+  const wantsLast = ({ backup = false }: CloseOptions): boolean =>
+    backup !== false && config.stop.backup !== false && unsure.size === 0
+
+  async function lastCall(options: CloseOptions): Promise<void> {
     schedules.end()
-    if (backup === false || config.stop.backup === false || !isWhole) return
+    if (!wantsLast(options)) return
+    const deadlineMs = deadlineOf(options)
     const timer = setTimeout(() => storeUntil.abort(), deadlineMs * LEAVE_TO_LAST)
     await backupBeforeStop(context, deadlineMs)
     clearTimeout(timer)
     schedules.stayAwake()
   }
 
-  async function close({ backup = false, deadlineMs = config.stop.deadline.ms }: CloseOptions): Promise<void> {
+  async function close(options: CloseOptions): Promise<void> {
     const began = performance.now()
+    const deadlineMs = deadlineOf(options)
     const left = (): number => deadlineMs - (performance.now() - began)
     calls.refuse()
     schedules.end()
     await called
-    const isLastMade = backup !== false && config.stop.backup !== false && isWhole
+    const isLastMade = wantsLast(options)
     // A run that has begun would take its body with it when it is aborted, and the last backup waits for its lock.
     const timer = setTimeout(() => storeUntil.abort(), deadlineMs * (isLastMade ? LEAVE_TO_LAST : LEAVE_IN_SPOOL))
     if (isLastMade) {
@@ -161,7 +169,7 @@ export function createEngine(
       if (found === undefined) throw new BackupError('USAGE', `There is no storage "${name}" in the configuration.`)
       return found.storage
     },
-    stopDeadlineMs: config.stop.deadline.ms,
+    stopDeadlineMs: deadlineOf({}),
     backup: (database, options = {}) =>
       calls.run(options.signal, async (signal) => {
         const result = await backupDatabase(context, database, options, signal)
@@ -201,10 +209,10 @@ export function createEngine(
       whileRestoring(options.signal, (signal) => restoreReference(context, reference, options, signal)),
     restoreIfMissing: (options = {}) =>
       whileRestoring(options.signal, async (signal) => {
-        // Until it is known that the right database is there, it must not become the newest backup.
-        isWhole = false
+        const names = options.database === undefined ? config.databases.map(({ name }) => name) : [options.database]
+        for (const name of names) unsure.add(name)
         const results = await startDatabases(context, options, signal)
-        isWhole = true
+        for (const name of names) unsure.delete(name)
         return results
       }),
     verify: (reference, options = {}) =>
@@ -226,7 +234,7 @@ export function createEngine(
     delete: (reference, options = {}) =>
       calls.run(options.signal, (signal) => deleteBackup(context, reference, options, signal)),
     async start(options = {}) {
-      if (!isWhole) throw new BackupError('USAGE', 'The restore did not end well, so no schedule may start.')
+      if (unsure.size > 0) throw new BackupError('USAGE', 'The restore did not end well, so no schedule may start.')
       if (hasStarted || !config.enabled) return
       hasStarted = true
       // What goes on beside the app; a close ends it.

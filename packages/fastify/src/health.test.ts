@@ -28,3 +28,18 @@ test('alive and ready without a backup, and /backupz says how the backups are', 
   await app.close()
   rmSync(dir, { recursive: true })
 })
+
+test('without an engine, or with an option that does not exist, the app does not start', async () => {
+  const alone = Fastify()
+  alone.register(backupHealth)
+  await expect(alone.ready()).rejects.toMatchObject({
+    message: 'backupHealth has no engine to ask.',
+    hint: expect.stringContaining('register @sqlite-backup/fastify before it'),
+  })
+  const app = Fastify()
+  app.register(sqliteBackup, { config: { storages: { store: memory() } } })
+  // @ts-expect-error: that is the point
+  app.register(backupHealth, { maxAge: '1h', logLevel: 'warn' })
+  await expect(app.ready()).rejects.toThrow('Unknown option "maxAge" of backupHealth. Did you mean "maxAgeMs"?')
+  await app.close()
+})

@@ -6,6 +6,7 @@ import {
   type SqliteBackup,
 } from '@sqlite-backup/core'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { withoutFastifys } from './without-fastifys.ts'
 
 export interface BackupHealthOptions extends HealthOptions {
   /** @default `app.sqliteBackup` */
@@ -19,12 +20,11 @@ export interface BackupHealthOptions extends HealthOptions {
  *
  * @example
  * app.register(backupHealth)
+ *
+ * @throws BackupError `USAGE`
  */
-export async function backupHealth(
-  app: FastifyInstance,
-  { backup, prefix: _, ...rest }: BackupHealthOptions,
-): Promise<void> {
-  const health = createHealth(backup ?? app.sqliteBackup, rest)
+export async function backupHealth(app: FastifyInstance, { backup, ...rest }: BackupHealthOptions): Promise<void> {
+  const health = createHealth(backup ?? app.sqliteBackup, withoutFastifys(rest))
   const answer = (reply: FastifyReply, { statusCode, body }: HealthAnswer): FastifyReply =>
     reply.code(statusCode).header('cache-control', 'no-store').type(healthContentType).send(JSON.stringify(body))
   // `hide` belongs to @fastify/swagger, whose types may not be there.

@@ -216,6 +216,10 @@ describe('start', () => {
     // @ts-expect-error: that is the point
     app.register(sqliteBackup, { config: configOf(), onMissingBackups: 'fail' })
     await expect(app.ready()).rejects.toThrow(/Unknown option "onMissingBackups".*Did you mean "onMissingBackup"\?/)
+    const nested = Fastify()
+    // @ts-expect-error: likewise
+    nested.register(sqliteBackup, { config: configOf(), close: { deadlin: '5s' } })
+    await expect(nested.ready()).rejects.toThrow(/Unknown option "deadlin".*Did you mean "deadline"\?/)
     const second = Fastify()
     second.register(sqliteBackup, { config: configOf(), logLevel: 'warn' } as SqliteBackupOptions)
     await second.ready()

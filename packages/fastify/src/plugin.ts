@@ -15,6 +15,7 @@ import {
 } from '@sqlite-backup/core'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { withoutFastifys } from './without-fastifys.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -50,12 +51,12 @@ export interface SqliteBackupCloseOptions {
 }
 
 const known = ['config', 'backup', 'restore', 'onMissingBackup', 'migrate', 'schedules', 'close', 'signals']
-/** Fastify passes on its own options of `register`. */
-const fastifys = ['prefix', 'logLevel', 'logSerializers', 'name']
+const knownOfClose = ['backup', 'deadline']
 
 const plugin: FastifyPluginAsync<SqliteBackupOptions> = async (app, options) => {
-  const given = Object.keys(options).filter((key) => !fastifys.includes(key))
+  const given = Object.keys(withoutFastifys(options))
   refuseUnknown('@sqlite-backup/fastify', given, known, 'What is in a config file goes under `config`.')
+  refuseUnknown('`close` of @sqlite-backup/fastify', Object.keys(options.close ?? {}), knownOfClose)
   app.register(
     untimed(async () => {
       const backup = await openAndPrepare(app, options)

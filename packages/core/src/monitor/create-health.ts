@@ -1,5 +1,6 @@
+import { refuseUnknown } from '../config/refuse-unknown.ts'
 import type { SqliteBackup, Status, StorageStatus } from '../engine-api.ts'
-import { messageOf } from '../errors.ts'
+import { BackupError, messageOf } from '../errors.ts'
 
 /** What a health handler answers; the body is of the shape of https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06 */
 export interface HealthAnswer {
@@ -47,8 +48,19 @@ export interface Health {
 
 export const healthContentType = 'application/health+json'
 
-/** What `/livez`, `/readyz` and `/backupz` answer, for whatever serves them. */
-export function createHealth(backup: SqliteBackup, options: HealthOptions = {}): Health {
+const known = ['maxAgeMs', 'cacheMs', 'timeoutMs']
+
+/**
+ * What `/livez`, `/readyz` and `/backupz` answer, for whatever serves them.
+ * @throws BackupError `USAGE`
+ */
+export function createHealth(backup: SqliteBackup | undefined, options: HealthOptions = {}): Health {
+  refuseUnknown('backupHealth', Object.keys(options), known)
+  if (backup === undefined) {
+    throw new BackupError('USAGE', 'backupHealth has no engine to ask.', {
+      hint: 'In a Fastify app, register @sqlite-backup/fastify before it. Else give it `backup`.',
+    })
+  }
   const { cacheMs = 10_000, timeoutMs = 5_000, maxAgeMs } = options
   let cached: { readonly answer: Promise<HealthAnswer>; readonly untilMs: number } | undefined
   return {

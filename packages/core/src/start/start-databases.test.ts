@@ -294,6 +294,19 @@ test('restore: false looks at nothing, and SQLITE_BACKUP=off touches nothing', a
   expect(readdirSync(join(off.path, '..'))).toEqual(['app.db'])
 })
 
+test('a value that is misspelt is refused, and not taken for the default', async () => {
+  const here = machine('here')
+  // @ts-expect-error: that is the point
+  await expect(here.live(nothing, { onMissingBackup: 'faill' })).rejects.toMatchObject({
+    code: 'USAGE',
+    message: 'onMissingBackup is one of "start-empty", "fail", and not "faill".',
+  })
+  // @ts-expect-error: likewise
+  await expect(here.live(nothing, { restore: true })).rejects.toThrow(
+    'restore is one of "if-missing", "if-behind", false',
+  )
+})
+
 test('onMissingBackup of the config refuses an empty start', async () => {
   const here = machine('here')
   await expect(here.live(nothing, { config: { onMissingBackup: 'fail' } })).rejects.toMatchObject({

@@ -183,6 +183,16 @@ test('with no time at all a stop is still a stop, and says that there was no las
   expect(await tiersIn(storage)).toEqual([])
 })
 
+test('all the time in the world is more than no time, though no timer can wait for it', async () => {
+  const storage = memory()
+  const { backup, said } = await open(storage, { stop: { deadline: '99999h' }, jobs: false })
+  await backup.start()
+  await backup.close({ backup: 'if-changed', deadlineMs: Number.POSITIVE_INFINITY })
+  expect(await tiersIn(storage)).toContain('shutdown')
+  expect(said.join('\n')).not.toContain('no time')
+  expect(backup.stopDeadlineMs).toBeLessThan(2 ** 31)
+})
+
 test('after a failed restore nothing is backed up on close', async () => {
   app.close()
   rmSync(path)
@@ -193,6 +203,18 @@ test('after a failed restore nothing is backed up on close', async () => {
   new BetterSqlite(path).exec('CREATE TABLE t (n)').close()
   await backup.close({ backup: 'if-changed' })
   expect(await tiersIn(storage)).toEqual([])
+})
+
+test('a database that is there does not vouch for another that could not be restored', async () => {
+  const [other, storage] = [join(path, '..', 'other.db'), memory()]
+  const denied = faulty(storage, [{ on: 'list', times: 99, code: 'STORAGE_DENIED' }])
+  const { backup } = await open(denied, { databases: { app: path, other } })
+  await expect(backup.restoreIfMissing({ database: 'other' })).rejects.toMatchObject({ code: 'STORAGE_DENIED' })
+  expect(await backup.restoreIfMissing({ database: 'app' })).toMatchObject([{ outcome: 'present' }])
+  await expect(backup.start()).rejects.toMatchObject({ code: 'USAGE' })
+  new BetterSqlite(other).exec('CREATE TABLE t (n)').close()
+  await backup.close({ backup: 'if-changed' })
+  expect(await storage.list({ prefix: 'other/' })).toMatchObject({ objects: [] })
 })
 
 test.each(['missing', 'empty'])('a database that is %s is no failed backup', async (state) => {

@@ -1,6 +1,6 @@
 import type { SqliteBackup } from '../engine-api.ts'
 import { type DrainableServer, trackConnections } from './track-connections.ts'
-import { within } from './within.ts'
+import { LONGEST_MS, within } from './within.ts'
 
 export interface ClosingOptions {
   /** How long closing may take, requests and last backup included, in ms. @default `stopDeadlineMs` of the engine */
@@ -39,7 +39,8 @@ const LEAST_MS = 500
  * not worth a backup.
  */
 export function createClosing(server: ClosableServer, backup: SqliteBackup, options: ClosingOptions = {}): Closing {
-  const { deadlineMs = backup.stopDeadlineMs, backup: wanted = 'if-changed' } = options
+  const { backup: wanted = 'if-changed' } = options
+  const deadlineMs = Math.min(options.deadlineMs ?? backup.stopDeadlineMs, LONGEST_MS)
   const connections = trackConnections(server)
   let hasListened = server.listening
   let sinceMs: number | undefined

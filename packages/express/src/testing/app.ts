@@ -13,7 +13,7 @@ const backup = await openBackup(undefined, { log: stderrLogger() })
 await backup.restoreIfMissing()
 mkdirSync('data', { recursive: true })
 const db = new Database('data/app.db')
-db.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS t (label TEXT)')
+db.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (label TEXT)')
 console.log('opened')
 
 const app = express()

@@ -13,7 +13,7 @@ app.register(
   fp(async (instance) => {
     mkdirSync('data', { recursive: true })
     const db = new DatabaseSync('data/app.db')
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS t (label TEXT)')
+    db.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (label TEXT)')
     console.log('opened')
     instance.addHook('onClose', async () => db.close())
     const rows = (): unknown[] =>

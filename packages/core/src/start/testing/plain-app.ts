@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 mkdirSync('data', { recursive: true })
 const db = new DatabaseSync('data/app.db')
-db.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; CREATE TABLE IF NOT EXISTS t (label TEXT)')
+db.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (label TEXT)')
 console.log('opened')
 
 const server = createServer(async (request, response) => {
