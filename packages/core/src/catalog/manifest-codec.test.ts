@@ -15,7 +15,7 @@ const full: Manifest = {
 }
 
 function withField(path: string, value: unknown): string {
-  const copy: Record<string, unknown> = JSON.parse(serializeManifest(full))
+  const { manifestSha256: _, ...copy }: Record<string, unknown> = JSON.parse(serializeManifest(full))
   const keys = path.split('.')
   const last = keys.pop() ?? ''
   const target = keys.reduce<Record<string, unknown>>((at, key) => at[key] as Record<string, unknown>, copy)
@@ -42,6 +42,20 @@ test('a manifest reads back as it was', () => {
     body: `${full.body}.age`,
   }
   expect(parseManifest(serializeManifest(encrypted))).toEqual(encrypted)
+})
+
+test('a flipped bit is seen, wherever it is; a manifest of an early version, which had no digest, is read', () => {
+  const bytes = Buffer.from(serializeManifest(full))
+  const name = bytes.indexOf('manifestSha256')
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const at = bit >> 3
+    // One in the name of the field makes it a field that nobody knows: then all others are as they were.
+    if (at >= name && at < name + 'manifestSha256'.length) continue
+    const flipped = Buffer.from(bytes)
+    flipped.writeUInt8(bytes.readUInt8(at) ^ (1 << (bit & 7)), at)
+    expect(problemOf(flipped.toString())).not.toBe('none')
+  }
+  expect(parseManifest(`${JSON.stringify(full, null, 2)}\n`)).toEqual(full)
 })
 
 test('fields of later versions are ignored, at every depth', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { BackupError, messageOf } from '../errors.ts'
 import { parseBackupId } from './backup-id.ts'
 import { bodyKey } from './keys.ts'
@@ -8,9 +9,24 @@ import { type Fields, readFields } from './read-fields.ts'
 /** The format version this code writes, and the newest it reads. */
 export const manifestFormat = 1
 
-/** The bytes of a manifest: JSON for people, one field a line. */
+/** The bytes of a manifest: JSON for people, one field a line. The first line is the digest of all the others. */
 export function serializeManifest(manifest: Manifest): string {
-  return `${JSON.stringify(manifest, null, 2)}\n`
+  const text = `${JSON.stringify(manifest, null, 2)}\n`
+  return text.replace('\n', `\n  "${DIGEST}": "${sha256Of(text)}",\n`)
+}
+
+const DIGEST = 'manifestSha256'
+const digestLine = new RegExp(`^ {2}"${DIGEST}": "([0-9a-f]{64})",\\n`, 'm')
+
+/** False when it says a digest of itself that does not fit. Those of early versions say none. */
+function isAsWritten(json: string, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !(DIGEST in value)) return true
+  const [line = '', sha256] = digestLine.exec(json) ?? []
+  return sha256Of(json.replace(line, '')) === sha256
+}
+
+function sha256Of(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 /**
@@ -25,7 +41,9 @@ export function parseManifest(json: string, where = 'a manifest'): Manifest {
   } catch (cause) {
     throw invalid(where, `it is not JSON (${messageOf(cause)})`, { cause })
   }
-  return validateManifest(value, where)
+  const manifest = validateManifest(value, where)
+  if (isAsWritten(json, value)) return manifest
+  throw invalid(where, `its SHA-256 is not the one it says as ${DIGEST}`)
 }
 
 /** The same for a value that is JSON already. @throws BackupError `MANIFEST_INVALID` */
