@@ -36,6 +36,16 @@ export function isSync(db: DrizzleDatabase): boolean {
   return 'resultKind' in db && db.resultKind === 'sync'
 }
 
+/** As better-sqlite3, libsql and node:sqlite say it of their one connection. */
+export function isInTransaction(db: DrizzleDatabase): boolean {
+  const client: unknown = '$client' in db ? db.$client : undefined
+  if (typeof client !== 'object' || client === null) return false
+  return (
+    ('inTransaction' in client && client.inTransaction === true) ||
+    ('isTransaction' in client && client.isTransaction === true)
+  )
+}
+
 export async function areForeignKeysOn(db: DrizzleDatabase): Promise<boolean> {
   const [row] = await queryRows(db, 'PRAGMA foreign_keys')
   return Number(row?.foreign_keys) === 1

@@ -6,6 +6,7 @@ import { rebuildUsers } from './testing/project.ts'
 const usual: Surroundings = {
   foreignKeysOn: true,
   runsInTransaction: true,
+  cutsAtBreakpoints: false,
   references: [
     { child: 'posts', parent: 'users', onDelete: 'CASCADE' },
     { child: 'notes', parent: 'Users', onDelete: 'SET NULL' },
@@ -33,6 +34,15 @@ describe('findRisks', () => {
     expect(risks(sql, { runsInTransaction: false, foreignKeysOn: false })).toEqual([
       'DROP TABLE `users` | The table is rebuilt under its own name.',
     ])
+  })
+
+  test('names the first statement of each file that some drivers leave out', () => {
+    const sql =
+      "CREATE TABLE a(x);\n-- two\nINSERT INTO a VALUES ('; x'); SELECT 1--> statement-breakpoint\nDROP INDEX b;\n-- end"
+    expect(risks(sql, { cutsAtBreakpoints: true })).toEqual([
+      expect.stringMatching(/^INSERT INTO a VALUES \('; x'\) \| .* node:sqlite and libsql leave it out/),
+    ])
+    expect(risks('CREATE TABLE a(x);--> statement-breakpoint\nSELECT 1;', { cutsAtBreakpoints: true })).toEqual([])
   })
 
   test.each([

@@ -1,6 +1,6 @@
 import type { SurveyedForeignKey } from '@sqlite-backup/core'
 import type { LocalMigration } from './read-migrations.ts'
-import { type Statement, splitSql, type Token } from './split-sql.ts'
+import { type Statement, splitSql, statementsBehind, type Token } from './split-sql.ts'
 
 /** What the connection is like on which the migrations will run. */
 export interface Surroundings {
@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly runsInTransaction: boolean
   /** Who refers to whom, and what a delete there does here. */
   readonly references: readonly SurveyedForeignKey[]
+  /** The migrator hands each part between two breakpoints to its driver as one statement. */
+  readonly cutsAtBreakpoints: boolean
   /** What turns foreign keys off in time, as a sentence. */
   readonly remedy: string
 }
@@ -25,12 +27,20 @@ export interface Risk {
 export function findRisks(migrations: readonly LocalMigration[], surroundings: Surroundings): readonly Risk[] {
   return migrations.flatMap(({ file, sql }) => {
     const statements = splitSql(sql)
-    return statements.flatMap((statement) => {
-      const message = riskOf(statement, statements, surroundings)
-      return message === undefined ? [] : [{ file, statement: shorten(statement.text), message }]
-    })
+    const [behind] = surroundings.cutsAtBreakpoints ? statementsBehind(sql) : []
+    return [
+      ...(behind === undefined ? [] : [{ file, statement: shorten(behind.text), message: LEFT_OUT }]),
+      ...statements.flatMap((statement) => {
+        const message = riskOf(statement, statements, surroundings)
+        return message === undefined ? [] : [{ file, statement: shorten(statement.text), message }]
+      }),
+    ]
   })
 }
+
+// https://sqlite.org/c3ref/prepare.html: only the first statement is compiled, and who does not look at the tail loses it.
+const LEFT_OUT =
+  'It stands behind another statement without `--> statement-breakpoint` between them: node:sqlite and libsql leave it out and report success, better-sqlite3 fails.'
 
 /** The sentence for a person: file, statement, what it does. */
 export function describeRisk({ file, statement, message }: Risk): string {

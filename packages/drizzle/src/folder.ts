@@ -41,6 +41,7 @@ export async function planMigrations(
   const risks = findRisks(pending, {
     foreignKeysOn: isArmed,
     runsInTransaction: isArmed,
+    cutsAtBreakpoints: !isPrisma && driver !== 'unknown',
     references: found.foreignKeys,
     remedy: '`migrateWithBackup` of @sqlite-backup/drizzle with `disarmForeignKeys: true` turns them off before.',
   })

@@ -10,6 +10,7 @@ import {
   isSync,
   queryRows,
 } from './drizzle-database.ts'
+import { endTransaction } from './end-transaction.ts'
 import { findPending, hashMigrations, type PendingReport, readApplied } from './find-pending.ts'
 import { describeRisk, findRisks } from './find-risks.ts'
 import { olderCode } from './older-code.ts'
@@ -67,7 +68,7 @@ export async function migrateWithBackup<D extends DrizzleDatabase, C extends Dri
     database,
     async (): Promise<Awaited<R>> => {
       for (const sentence of await risksOf(db, latest.pending, disarmForeignKeys)) warn(sentence)
-      return await withoutForeignKeys(db, disarmForeignKeys, warn, () => migrate(db, config))
+      return await withoutForeignKeys(db, disarmForeignKeys, warn, () => endTransaction(db, () => migrate(db, config)))
     },
     {
       ...guard,
@@ -105,6 +106,7 @@ async function risksOf(
   const risks = findRisks(pending, {
     foreignKeysOn: !isDisarmed && !disarms && (await areForeignKeysOn(db)),
     runsInTransaction: !disarms,
+    cutsAtBreakpoints: true,
     references: await readReferences(db),
     remedy: '`disarmForeignKeys: true` turns them off before.',
   })

@@ -109,6 +109,25 @@ test('a database that is made by its first migrations is backed up with their na
   expect((await backup.backup('app')).manifest?.source.migration).toBe(tag)
 })
 
+test('a transaction that the migrator leaves open is ended, and what was committed before it is rolled back', async () => {
+  const { project, backup } = await setUp()
+  project.add('plan', 'ALTER TABLE `users` ADD `plan` text;')
+  const { db, client } = connect(project.path)
+  const half = (): void =>
+    void client.exec('ALTER TABLE users ADD plan text; BEGIN; DELETE FROM posts; PRAGMA user_version = 7')
+  const options = { backup, onWarning() {} }
+  await expect(migrateWithBackup(half, db, { migrationsFolder: project.folder }, options)).rejects.toMatchObject({
+    code: 'MIGRATION_ROLLED_BACK',
+    isRestored: true,
+    reasons: ['It failed: The migrator left a transaction open.'],
+  })
+  expect([client.inTransaction, client.prepare('SELECT * FROM posts').all()]).toEqual([
+    false,
+    expect.objectContaining({ length: 3 }),
+  ])
+  expect(client.pragma('table_info(users)')).toHaveLength(2)
+})
+
 test('a table of another name is looked at, and is none of the rows that may be lost', async () => {
   const { project, backup } = await setUp()
   const { db, client } = connect(project.path)

@@ -31,6 +31,11 @@ export function splitSql(sql: string): readonly Statement[] {
   return sql.split(BREAKPOINT).flatMap(splitPart)
 }
 
+/** What stands behind another statement with no breakpoint between them. */
+export function statementsBehind(sql: string): readonly Statement[] {
+  return sql.split(BREAKPOINT).flatMap((part) => splitPart(part).slice(1))
+}
+
 function splitPart(sql: string): readonly Statement[] {
   const statements: Statement[] = []
   let tokens: Scanned[] = []

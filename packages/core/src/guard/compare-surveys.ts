@@ -1,4 +1,4 @@
-import { possibleMoves } from '../work/possible-moves.ts'
+import { hasColumns, matchColumns, possibleMoves } from '../work/possible-moves.ts'
 import type { ImageSurvey } from '../work/protocol.ts'
 import type { LostRows } from './guard-api.ts'
 
@@ -14,7 +14,7 @@ export interface SurveyDifference {
   readonly newDamage: readonly string[]
   /** Tables that have more rows than before. */
   readonly grown: readonly string[]
-  /** What is gone though no row is: columns, triggers and views, as sentences. */
+  /** What is gone though no row is: columns, their values, triggers and views, as sentences. */
   readonly gone: readonly string[]
 }
 
@@ -54,6 +54,11 @@ export function compareSurveys(
     if (left >= count || lost.some((each) => each.table === table)) continue
     lost.push({ table, column, before: count, after: left })
   }
+  const values = lostValues(before, after, bookkeeping).filter(
+    ({ table, column }) => !lost.some((each) => each.table === table && each.column === column),
+  )
+  const isLoss = (each: LostRows): boolean => each.after === 0 && isRebuilt(before, after, each.table)
+  lost.push(...values.filter(isLoss))
   const violationsBefore = underNewNames(before.violations, moves)
   return {
     lost,
@@ -66,7 +71,12 @@ export function compareSurveys(
     ),
     newDamage: after.outcome === 'damaged' ? after.messages.filter((each) => !before.messages.includes(each)) : [],
     grown,
-    gone: [...goneColumns(before, after, moves), ...goneObjects(before, after)],
+    gone: [
+      ...replacedRows(before, after, bookkeeping),
+      ...values.filter((each) => !isLoss(each)).map(describeLoss),
+      ...goneColumns(before, after, moves),
+      ...goneObjects(before, after),
+    ],
   }
 }
 
@@ -81,10 +91,40 @@ function underNewNames(
   )
 }
 
+/**
+ * What a column had and has no more, though the rows are there. All of it in a rebuilt table: that has forgotten the
+ * column, which is a loss. Otherwise an UPDATE has done it.
+ */
+function lostValues({ tables }: ImageSurvey, after: ImageSurvey, bookkeeping: readonly string[]): readonly LostRows[] {
+  return Object.entries(after.lostValues).flatMap(([table, columns]) =>
+    bookkeeping.includes(table) || tables[table] === undefined
+      ? []
+      : Object.entries(columns).map(([column, values]) => ({ table, column, of: 'values' as const, ...values })),
+  )
+}
+
+function isRebuilt(before: ImageSurvey, after: ImageSurvey, table: string): boolean {
+  return before.tables[table]?.rootPage !== after.tables[table]?.rootPage
+}
+
+/** New keys for the same rows, or other rows: the counts do not say. */
+function replacedRows(before: ImageSurvey, after: ImageSurvey, bookkeeping: readonly string[]): readonly string[] {
+  return Object.entries(after.goneKeys)
+    .filter(([table]) => !bookkeeping.includes(table) && before.tables[table]?.rows === after.tables[table]?.rows)
+    .map(
+      ([table, gone]) =>
+        `${table} has as many rows as before, but ${gone} of those by their primary key are not there any more.`,
+    )
+}
+
 function goneColumns(before: ImageSurvey, after: ImageSurvey, moves: ReadonlyMap<string, string>): readonly string[] {
   return Object.entries(before.tables).flatMap(([table, { rows, columns }]) => {
     const now = after.tables[moves.get(table) ?? table]
-    const gone = columns.filter((column) => !now?.columns.includes(column))
+    // The values of a table under another name have been compared.
+    const kept = moves.has(table) ? matchColumns(columns, now?.columns ?? []) : undefined
+    const isThere = (column: string): boolean | undefined =>
+      now?.columns.includes(column) || kept?.has(column) || after.renamedColumns[table]?.[column] !== undefined
+    const gone = columns.filter((column) => !isThere(column))
     if (now === undefined || rows === 0 || gone.length === 0) return []
     return [`${table} has no ${gone.join(', ')} any more; what was in there is in the backup.`]
   })
@@ -97,15 +137,33 @@ function goneObjects(before: ImageSurvey, after: ImageSurvey): readonly string[]
     .map(([name, kind]) => `There is no ${kind} ${name} any more.`)
 }
 
-/** Tables that are gone, and a new table for each that has all their columns and all their rows. */
+/** Tables that are gone, and a new table for each that has all their rows. */
 function findMoves(before: ImageSurvey, after: ImageSurvey): ReadonlyMap<string, string> {
   const moves = new Map<string, string>()
   for (const [from, targets] of possibleMoves(before.tables, after.tables)) {
-    const fits = targets.filter((to) => ![...moves.values()].includes(to) && (after.goneRows[from]?.[to] ?? 0) === 0)
+    const fits = targets.filter((to) => ![...moves.values()].includes(to) && holdsAll(before, after, from, to))
     const best = fits.find((to) => after.tables[to]?.rows === before.tables[from]?.rows) ?? fits[0]
     if (best !== undefined) moves.set(from, best)
   }
   return moves
+}
+
+function holdsAll(before: ImageSurvey, after: ImageSurvey, from: string, to: string): boolean {
+  const [old, table] = [before.tables[from], after.tables[to]]
+  // What cannot be compared without the app is believed if its columns have the same names.
+  const isLikely = old !== undefined && table !== undefined && hasColumns(old, table)
+  return (after.goneRows[from]?.[to] ?? (isLikely ? 0 : 1)) === 0
+}
+
+/** In a sentence. */
+export function describeLoss({ table, column, of, before, after }: LostRows): string {
+  if (of === 'values') {
+    return after === 0
+      ? `${table}.${column} lost all of its ${before} different values.`
+      : `${table}.${column} has one value now where it had ${before} different ones.`
+  }
+  if (column !== undefined) return `${table}.${column} lost ${before - after} of ${before} references.`
+  return after === 0 ? `${table} lost all of its ${before} rows.` : `${table} lost ${before - after} of ${before} rows.`
 }
 
 /** References whose column is gone, and one of a new column of the same table for each that has at least as many. */

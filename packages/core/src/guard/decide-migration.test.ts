@@ -13,7 +13,7 @@ function survey({ rows = {}, ...more }: Facts = {}): ImageSurvey {
     messages: [],
     pageCount: 3,
     tables: Object.fromEntries(
-      Object.entries(rows).map(([name, count]) => [name, { rows: count, columns: ['id', 'x'] }]),
+      Object.entries(rows).map(([name, count]) => [name, { rows: count, columns: ['id', 'x'], rootPage: 2 }]),
     ),
     references: {},
     violations: {},
@@ -22,6 +22,8 @@ function survey({ rows = {}, ...more }: Facts = {}): ImageSurvey {
     foreignKeys: [],
     goneKeys: {},
     goneRows: {},
+    renamedColumns: {},
+    lostValues: {},
     objects: {},
     contentSha256: JSON.stringify([rows, more]),
     ...more,
@@ -57,7 +59,10 @@ describe('decideMigration', () => {
 
   test('tells of columns, triggers and views that went without a row', () => {
     const before = survey({ rows: { users: 2, empty: 0 }, objects: { touch: 'trigger', recent: 'view', old: 'view' } })
-    const tables = { users: { rows: 2, columns: ['id'] }, empty: { rows: 0, columns: ['id'] } }
+    const tables = {
+      users: { rows: 2, columns: ['id'], rootPage: 2 },
+      empty: { rows: 0, columns: ['id'], rootPage: 2 },
+    }
     const { verdict: kept, warnings } = decideMigration(
       facts({ before, after: { ...survey({ objects: { old: 'view' } }), tables } }),
     )
@@ -68,6 +73,43 @@ describe('decideMigration', () => {
         'There is no trigger touch any more.',
         'There is no view recent any more.',
       ],
+    ])
+  })
+
+  test('keeps an UPDATE that empties a column, and no rebuilt table that forgot one', () => {
+    const before = survey({ rows: { users: 2, books: 2 } })
+    const lostValues = { users: { x: { before: 2, after: 0 } }, books: { x: { before: 2, after: 0 } } }
+    const { verdict: kept, warnings } = decideMigration(
+      facts({ before, after: survey({ rows: { users: 2, books: 2 }, lostValues }) }),
+    )
+    expect([kept, warnings]).toEqual(['keep', ['users.x lost all of its 2 different values.']])
+    const tables = {
+      users: { rows: 2, columns: ['id', 'x'], rootPage: 9 },
+      books: { rows: 2, columns: ['id', 'x'], rootPage: 9 },
+    }
+    const rebuilt = { ...survey({ lostValues }), tables }
+    expect(decideMigration(facts({ before, after: rebuilt }))).toMatchObject({
+      verdict: 'roll-back',
+      lost: [{ table: 'users', column: 'x', of: 'values', before: 2, after: 0 }],
+    })
+    for (const name of ['users', 'users.x']) expect(verdict({ before, after: rebuilt, allowLoss: [name] })).toBe('keep')
+    const same = { users: { x: { before: 2, after: 1 } } }
+    expect(decideMigration(facts({ before, after: { ...rebuilt, lostValues: same } }))).toMatchObject({
+      verdict: 'keep',
+      warnings: ['users.x has one value now where it had 2 different ones.'],
+    })
+  })
+
+  test('tells of rows that as many others have taken the place of, and of no column that was renamed', () => {
+    const before = survey({ rows: { a: 2, books: 1 } })
+    const after = {
+      ...survey({ goneKeys: { a: 1, books: 1 }, renamedColumns: { a: { x: 'y' } } }),
+      tables: { ...before.tables, a: { rows: 2, columns: ['id', 'y'], rootPage: 2 } },
+    }
+    const { verdict: kept, warnings } = decideMigration(facts({ before, after }))
+    expect([kept, warnings]).toEqual([
+      'keep',
+      ['a has as many rows as before, but 1 of those by their primary key are not there any more.'],
     ])
   })
 
@@ -148,9 +190,21 @@ describe('compareSurveys', () => {
     expect(lost).toEqual([{ table: 'c', before: 2, after: 0 }])
   })
 
+  test('finds one whose columns were renamed only when its values are the same', () => {
+    const before = survey({ rows: { a: 2 } })
+    const renamed = { ...survey(), tables: { x: { rows: 2, columns: ['id', 'y'], rootPage: 2 } } }
+    expect(compareSurveys(before, renamed, []).lost).toHaveLength(1)
+    expect(compareSurveys(before, { ...renamed, goneRows: { a: { x: 1 } } }, []).lost).toHaveLength(1)
+    expect(compareSurveys(before, { ...renamed, goneRows: { a: { x: 0 } } }, [])).toMatchObject({
+      lost: [],
+      moved: [{ from: 'a', to: 'x' }],
+      gone: [],
+    })
+  })
+
   test('does not take a new table with other columns, or with fewer rows, for the old one', () => {
     const before = survey({ rows: { a: 2 } })
-    const other = { ...survey(), tables: { x: { rows: 9, columns: ['id'] } } }
+    const other = { ...survey(), tables: { x: { rows: 9, columns: ['id'], rootPage: 3 } } }
     expect(compareSurveys(before, other, []).lost).toHaveLength(1)
     expect(compareSurveys(before, survey({ rows: { x: 1 } }), []).lost).toHaveLength(1)
   })

@@ -1,5 +1,5 @@
 import type { ImageSurvey } from '../work/protocol.ts'
-import { compareSurveys } from './compare-surveys.ts'
+import { compareSurveys, describeLoss } from './compare-surveys.ts'
 import type { GuardOptions, LostRows } from './guard-api.ts'
 
 export interface MigrationFacts {
@@ -73,11 +73,6 @@ export function hasSameSchema(before: ImageSurvey, after: ImageSurvey): boolean 
 
 function booked({ migrations }: ImageSurvey): number {
   return Object.values(migrations).reduce((sum, names) => sum + names.length, 0)
-}
-
-export function describeLoss({ table, column, before, after }: LostRows): string {
-  if (column !== undefined) return `${table}.${column} lost ${before - after} of ${before} references.`
-  return after === 0 ? `${table} lost all of its ${before} rows.` : `${table} lost ${before - after} of ${before} rows.`
 }
 
 /** Names of tables are the same in any case: https://sqlite.org/lang_keywords.html */

@@ -16,7 +16,7 @@ export interface GuardOptions<T = unknown> {
   readonly plan?: (found: FoundBefore) => Promise<MigrationPlan | undefined>
   /** What is about to run, like a command line, where nobody knows the migrations. */
   readonly what?: string
-  /** Tables (`sessions`) and references (`posts.author_id`) that may become fewer. @default [] */
+  /** Tables (`sessions`), and columns (`posts.author_id`) of references or values, that may become fewer. @default [] */
   readonly allowLoss?: readonly string[]
   /**
    * What an unexplained loss of rows leads to: `rollback` restores the database, `fail` throws and leaves it, `warn` goes
@@ -96,6 +96,8 @@ export interface LostRows {
   readonly table: string
   /** Of references: rows that pointed somewhere through this column. Otherwise rows of the table. */
   readonly column?: string
+  /** Not rows: different values that the column had, and now has none or one of. */
+  readonly of?: 'values'
   readonly before: number
   readonly after: number
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -259,6 +259,32 @@ describe('a guarded migration', () => {
   })
 })
 
+describe('a roll-back', () => {
+  test('is on record before what it replaced goes to the storages', async () => {
+    const seen: string[] = []
+    const disk = memory()
+    const put: Storage['put'] = (key, ...rest) => {
+      if (key.includes('pre-restore')) {
+        const [intent = ''] = readdirSync(guardFolder(place)).filter((name) => name === 'intent.json')
+        seen.push(JSON.parse(readFileSync(join(guardFolder(place), intent), 'utf8')).phase)
+      }
+      return disk.put(key, ...rest)
+    }
+    const place = await setUp({ storages: { disk: { ...disk, put } } })
+    await rolledBack(place.engine.guard('app', () => void place.db.exec('DELETE FROM posts')))
+    expect(new Set(seen)).toEqual(new Set(['rolled-back']))
+  })
+
+  test('leaves a journal mode that the migration changed, and says so', async () => {
+    const { db, engine } = await setUp()
+    const error = await rolledBack(
+      engine.guard('app', () => void db.exec('PRAGMA journal_mode = DELETE; DELETE FROM posts')),
+    )
+    expect(error.warnings).toEqual([expect.stringContaining('PRAGMA journal_mode = WAL sets it back')])
+    expect([rows(db, 'posts'), db.pragma('journal_mode', { simple: true })]).toEqual([3, 'delete'])
+  })
+})
+
 describe('an explained loss', () => {
   test('of a table that may become less is kept, and told', async () => {
     const { db, engine } = await setUp()
@@ -271,6 +297,13 @@ describe('an explained loss', () => {
     const { db, engine } = await setUp()
     const result = await engine.guard('app', () => void db.exec('ALTER TABLE posts RENAME TO articles'))
     expect(result.warnings).toEqual(['The rows of posts are in articles now.'])
+  })
+
+  test('is a table that has another name now, as have its columns', async () => {
+    const { db, engine } = await setUp()
+    const rename = 'ALTER TABLE users RENAME TO people; ALTER TABLE people RENAME COLUMN name TO full_name'
+    const result = await engine.guard('app', () => void db.exec(rename))
+    expect(result).toMatchObject({ outcome: 'kept', warnings: ['The rows of users are in people now.'] })
   })
 
   test('is none with rowLoss: fail or warn, and the database is left', async () => {

@@ -1,9 +1,9 @@
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { catalogKey, parseCatalogKey } from '../catalog/keys.ts'
-import type { EngineContext } from '../context.ts'
+import { databaseOf, type EngineContext } from '../context.ts'
 import type { RestoreResult } from '../engine-api.ts'
-import { BackupError, messageOf } from '../errors.ts'
+import { BackupError, isBackupError, messageOf } from '../errors.ts'
 import { type RestoreFoundOptions, restoreFound } from '../restore/restore-reference.ts'
 import { type GuardIntent, writeIntent } from './intent.ts'
 import { removeOldCopies } from './leftovers.ts'
@@ -38,24 +38,47 @@ export async function rollBack(
       acceptDamaged: true,
       acceptOtherEnvironment: true,
       image: intent.image,
+      // What differs from now on was written by others. Bringing the safety copy to the storages may take a while.
+      onPublished: () => writeIntent(dir, { ...intent, phase: 'rolled-back' }),
       ...(actor === undefined ? {} : { actor }),
       ...(intent.isBackupReused ? { keepSafetyCopy: keepLocally(context, dir) } : {}),
     }
     const found = { ...from, value: { entry, manifest } }
     const restored = await onceMore(() => restoreFound(context, found, options, signal))
-    // What differs from now on was written by others.
-    await writeIntent(dir, { ...intent, phase: 'rolled-back' })
-    return restored
+    return { ...restored, warnings: [...restored.warnings, ...(await otherJournalMode(context, intent, signal))] }
   } catch (error) {
+    const holder = isBackupError(error, 'RESTORE_TARGET_BUSY')
+      ? 'What holds it is a transaction that the migrator left open, or another process: end that. '
+      : ''
     throw new BackupError(
       'MIGRATION_NOT_ROLLED_BACK',
       `The migration of ${intent.database} has to be rolled back to ${manifest.id}, and that failed: ${messageOf(error)}`,
       {
-        hint: `The next guarded start tries again. By hand: \`sqlite-backup restore ${manifest.id} --db ${intent.database}\`.`,
+        hint: `${holder}The next guarded start tries again. By hand: \`sqlite-backup restore ${manifest.id} --db ${intent.database}\`.`,
         cause: error,
       },
     )
   }
+}
+
+/** It is the database's own and no part of its content: https://sqlite.org/backup.html copies pages. */
+async function otherJournalMode(
+  context: EngineContext,
+  { database, manifest }: GuardIntent,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { path } = databaseOf(context, database)
+  const now = await context.capture.inspect({ path }, { signal }).catch((error: unknown) => {
+    // It is rolled back, whatever cannot be looked at now.
+    if (!isBackupError(error)) throw error
+    return undefined
+  })
+  const before = manifest.source.journalMode
+  if (now?.journalMode === undefined || now.journalMode === before) return []
+  const wanted = before === 'wal' ? 'WAL' : 'DELETE'
+  return [
+    `The migration changed the journal mode, which a roll-back leaves: PRAGMA journal_mode = ${wanted} sets it back.`,
+  ]
 }
 
 function keepLocally(context: EngineContext, dir: string) {

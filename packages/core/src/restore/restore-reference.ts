@@ -61,6 +61,8 @@ export interface RestoreFoundOptions extends RestoreOptions {
   readonly image?: string
   /** Does with the safety copy what is to be done, instead of making it a backup; returns warnings. */
   readonly keepSafetyCopy?: (path: string) => Promise<readonly string[]>
+  /** Told as soon as the database is the restored one, before what it replaced is brought away. */
+  readonly onPublished?: () => Promise<void>
 }
 
 /** The same for a backup that was found already. */
@@ -138,6 +140,7 @@ export async function restoreFound(
       }),
     }))
     warnings.push(...restored.warnings)
+    await options.onPublished?.()
     if (restored.safetyCopy !== undefined) await keepCopy(restored.safetyCopy.path, lineage, options.keepSafetyCopy)
     if (mode === 'in-place' && options.mustBeMissing !== true) {
       warnings.push(

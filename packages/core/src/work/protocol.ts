@@ -134,10 +134,14 @@ export interface ImageSurvey extends Pick<CheckReport, 'outcome' | 'messages' | 
   readonly migrations: Readonly<Record<string, readonly BookedMigration[]>>
   /** Who refers to whom, and what a delete there does here. */
   readonly foreignKeys: readonly SurveyedForeignKey[]
-  /** In tables that have more rows than `since`: how many of its rows are gone all the same, by primary key. */
+  /** In tables that have as many rows as `since`, or more: how many of its rows are gone all the same, by primary key. */
   readonly goneKeys: Readonly<Record<string, number>>
   /** Of tables of `since` that are gone: how many of their rows a new table that may be theirs does not have, by its name. */
   readonly goneRows: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** In tables of `since`: columns that have another name now, with every value of before, by the old one. */
+  readonly renamedColumns: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** In tables that have all the rows of `since`: columns whose values are gone, by table and column. */
+  readonly lostValues: Readonly<Record<string, Readonly<Record<string, LostValues>>>>
   /** Triggers and views, by name. */
   readonly objects: Readonly<Record<string, 'trigger' | 'view'>>
   /** Over the file without the counters in its header: equal for two captures of equal content, also after a restore. */
@@ -163,4 +167,12 @@ export interface SurveyedTable {
   /** `null`: SQLite could not count them without the app. */
   readonly rows: number | null
   readonly columns: readonly string[]
+  /** Where it lies; 0 for a virtual table. A table that is rebuilt lies elsewhere. */
+  readonly rootPage: number
+}
+
+/** Different values of a column, without NULL and empty text. */
+export interface LostValues {
+  readonly before: number
+  readonly after: number
 }

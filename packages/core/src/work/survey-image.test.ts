@@ -34,8 +34,8 @@ describe('surveyImage', () => {
     )
     expect(outcome).toBe('ok')
     expect(tables).toEqual({
-      users: { rows: 2, columns: ['id', 'name', 'first name'] },
-      notes: { rows: 1, columns: ['text', 'notes', 'rank'] },
+      users: { rows: 2, columns: ['id', 'name', 'first name'], rootPage: 2 },
+      notes: { rows: 1, columns: ['text', 'notes', 'rank'], rootPage: 0 },
     })
   })
 
@@ -121,6 +121,70 @@ describe('surveyImage', () => {
     expect(change('PRAGMA schema_version = 77')).toBe(before)
     expect(change('UPDATE a SET x = 1')).toBe(before)
     expect(change('UPDATE a SET x = 2')).not.toBe(before)
+  })
+
+  describe('since an older image', () => {
+    let count = 0
+    /** What is told of `after`, made of the database that `before` makes. */
+    function since(before: string, after: string) {
+      const file = image(`since-${++count}.db`, before)
+      const { tables } = surveyImage(file, { bookkeeping })
+      const now = image(`now-${count}.db`, `${before}; ${after}`)
+      return surveyImage(now, { bookkeeping, since: { file, tables, references: [] } })
+    }
+    const users =
+      "CREATE TABLE users(id INTEGER PRIMARY KEY, name, bio); INSERT INTO users VALUES (1, 'a', 'x'), (2, 'b', 'y')"
+
+    it('finds a table that ALTER TABLE renamed with its columns, by what is in it', () => {
+      const { goneRows } = since(users, 'ALTER TABLE users RENAME TO people; ALTER TABLE people RENAME name TO title')
+      expect(goneRows).toEqual({ users: { people: 0 } })
+      const { goneRows: without } = since(users, 'ALTER TABLE users RENAME TO people; ALTER TABLE people DROP bio')
+      expect(without).toEqual({ users: { people: 0 } })
+      // In the very place of the one that is gone.
+      const other = since(
+        users,
+        "DROP TABLE users; CREATE TABLE tags(id INTEGER PRIMARY KEY, label, x); INSERT INTO tags VALUES (1, 'p', 1), (2, 'q', 2)",
+      )
+      expect(other.goneRows).toEqual({ users: { tags: 2 } })
+      const ids = since(
+        users,
+        'DROP TABLE users; CREATE TABLE ids(id INTEGER PRIMARY KEY); INSERT INTO ids VALUES (1), (2)',
+      )
+      expect(ids.goneRows).toEqual({})
+    })
+
+    it('finds renamed columns, and none that lost a value', () => {
+      expect(since(users, 'ALTER TABLE users RENAME name TO Name').renamedColumns).toEqual({ users: { name: 'Name' } })
+      expect(since(users, 'ALTER TABLE users RENAME id TO key').renamedColumns).toEqual({ users: { id: 'key' } })
+      const other = since(
+        users,
+        'ALTER TABLE users DROP name; ALTER TABLE users ADD title; UPDATE users SET title = id',
+      )
+      expect(other.renamedColumns).toEqual({})
+      const bare = 'CREATE TABLE t(a, b); INSERT INTO t VALUES (1, 2), (1, 2), (NULL, 3)'
+      expect(since(bare, 'ALTER TABLE t RENAME a TO c').renamedColumns).toEqual({ t: { a: 'c' } })
+    })
+
+    it('finds columns whose values are gone though the rows are there', () => {
+      expect(since(users, "UPDATE users SET bio = NULL, name = 'z'").lostValues).toEqual({
+        users: { name: { before: 2, after: 1 }, bio: { before: 2, after: 0 } },
+      })
+      expect(since(users, "UPDATE users SET bio = ''").lostValues).toEqual({ users: { bio: { before: 2, after: 0 } } })
+      // Of the same value before, of none, of other ones now, or with fewer rows.
+      const same = "CREATE TABLE t(a, b, c COLLATE NOCASE); INSERT INTO t VALUES (1, NULL, 'a'), (1, '', 'b')"
+      expect(since(same, "UPDATE t SET a = 2, c = iif(c = 'a', 'A', 'a')").lostValues).toEqual({})
+      expect(since(users, 'DELETE FROM users WHERE id = 1; UPDATE users SET bio = NULL').lostValues).toEqual({})
+    })
+
+    it('finds rows that are gone by their key in a table that has as many, or more', () => {
+      expect(since(users, "DELETE FROM users WHERE id = 1; INSERT INTO users VALUES (9, 'a', 'x')").goneKeys).toEqual({
+        users: 1,
+      })
+      expect(since(users, 'DELETE FROM users; INSERT INTO users(id) VALUES (7), (8), (9)').goneKeys).toEqual({
+        users: 2,
+      })
+      expect(since(users, 'UPDATE users SET name = 1').goneKeys).toEqual({})
+    })
   })
 
   it('says that a damaged image is damaged, and counts what can be counted', () => {

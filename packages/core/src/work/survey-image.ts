@@ -4,9 +4,10 @@ import { sqliteCode } from '../wal/result-code.ts'
 import { checkImage } from './check-image.ts'
 import { countForeignKeyViolations } from './foreign-keys.ts'
 import { countGoneKeys } from './gone-keys.ts'
-import { countGoneRows } from './gone-rows.ts'
+import { countGoneRows, findRenamedColumns } from './gone-rows.ts'
 import { hashContent } from './hash-content.ts'
 import { countRows, listTables, openImage, quoteName } from './image-database.ts'
+import { findLostValues } from './lost-values.ts'
 import { possibleMoves } from './possible-moves.ts'
 import type { BookedMigration, ImageSurvey, SurveyedBefore, SurveyedForeignKey, SurveyedTable } from './protocol.ts'
 
@@ -33,9 +34,11 @@ export function surveyImage(file: string, options: SurveyOptions): ImageSurvey {
     if (outcome !== 'damaged' || sqliteCode(error) === undefined) throw error
     // Pages that SQLite cannot read have nothing to count.
     const nothing = { tables: {}, references: {}, violations: {}, schemaSha256: '', migrations: {} }
-    return { ...about, ...nothing, foreignKeys: [], goneKeys: {}, goneRows: {}, objects: {} }
+    return { ...about, ...nothing, ...nothingSince, foreignKeys: [], objects: {} }
   }
 }
+
+const nothingSince = { goneKeys: {}, goneRows: {}, renamedColumns: {}, lostValues: {} } as const
 
 function surveyContent(file: string, { bookkeeping, since }: SurveyOptions) {
   const database = openImage(file)
@@ -48,12 +51,20 @@ function surveyContent(file: string, { bookkeeping, since }: SurveyOptions) {
       schemaSha256: hashSchema(database, bookkeeping),
       migrations: readMigrations(database, bookkeeping),
       foreignKeys: readForeignKeys(database, Object.keys(tables)),
-      goneKeys: since === undefined ? {} : countGoneKeys(since.file, file, grownTables(tables, since.tables)),
-      goneRows: since === undefined ? {} : countGoneRows(since.file, file, possibleMoves(since.tables, tables)),
+      ...(since === undefined ? nothingSince : surveySince(file, tables, since)),
       objects: readObjects(database),
     }
   } finally {
     database.close()
+  }
+}
+
+function surveySince(file: string, after: ImageSurvey['tables'], { file: old, tables: before }: SurveyedBefore) {
+  return {
+    goneKeys: countGoneKeys(old, file, fullTables(after, before)),
+    goneRows: countGoneRows(old, file, possibleMoves(before, after)),
+    renamedColumns: findRenamedColumns(old, file, { before, after }),
+    lostValues: findLostValues(old, file, { before, after }),
   }
 }
 
@@ -65,6 +76,12 @@ function surveyTables(database: DatabaseSync): Record<string, SurveyedTable> {
       .all()
       .map((row) => [String(row.name), String(row.type)]),
   )
+  const roots = new Map(
+    database
+      .prepare("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'")
+      .all()
+      .map((row) => [String(row.name), Number(row.rootpage)]),
+  )
   const listed = listTables(database)
   const virtual = listed.filter(({ kind }) => kind === 'virtual').map(({ name }) => name)
   // A module that only the app has cannot say which tables are its shadows; by custom their names start with its own.
@@ -75,15 +92,16 @@ function surveyTables(database: DatabaseSync): Record<string, SurveyedTable> {
       .filter(({ name }) => !isShadow(name))
       .map(({ name }) => {
         const rows = countRows(database, name)
-        return [name, { rows: typeof rows === 'number' ? rows : null, columns: columnsOf(database, name) }]
+        const columns = columnsOf(database, name)
+        return [name, { rows: typeof rows === 'number' ? rows : null, columns, rootPage: roots.get(name) ?? 0 }]
       }),
   )
 }
 
-/** Others who write meanwhile may have made up for rows that are gone. */
-function grownTables(tables: ImageSurvey['tables'], before: ImageSurvey['tables']): readonly string[] {
+/** New rows, of the migration or of others who write meanwhile, may have made up for rows that are gone. */
+function fullTables(tables: ImageSurvey['tables'], before: ImageSurvey['tables']): readonly string[] {
   return Object.entries(tables)
-    .filter(([name, { rows }]) => rows !== null && rows > (before[name]?.rows ?? rows))
+    .filter(([name, { rows }]) => rows !== null && rows >= (before[name]?.rows || rows + 1))
     .map(([name]) => name)
 }
 
