@@ -106,6 +106,17 @@ describe('when the newest backup is dated in the future', () => {
     expect(await engine.doctor()).toContainEqual(expect.objectContaining({ level: 'error', message: said }))
   })
 
+  test('many backups later of somebody else, it is no fork', async () => {
+    let parent = aheadId
+    for (let minutes = 12; minutes > 0; minutes--) {
+      const created = new Date(Date.now() - minutes * 60_000)
+      parent = (await putExample(disk, { created, parent, writer: 'b' })).id
+    }
+    const { databases } = await (await open({ disk })).status()
+    expect(databases[0]?.storages[0]).toMatchObject({ problems: [expect.stringContaining(aheadId)] })
+    expect(databases[0]?.storages[0]).not.toHaveProperty('fork')
+  })
+
   test('latest is what grew from it, and the plan says so', async () => {
     const { id } = await putExample(disk, { created: new Date(), parent: aheadId })
     const { id: planned, notes } = await (await open({ disk })).planRestore('latest')

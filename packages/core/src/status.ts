@@ -83,9 +83,11 @@ async function statusOf(
     const [newest] = items
     if (newest === undefined) return { storage: name, healthy: false, offsite, problems: ['There is no backup.'] }
     const shown = items.slice(0, Math.max(1, recent))
+    // What was dated ahead stands before all that grew from it: soon nothing that is read leads back to it.
+    const dated = items.filter(({ created }) => created.getTime() <= now.getTime() + CLOCK_TOLERANCE_MS)
     const [recordsById, lineage, beats] = await Promise.all([
       listRecordsOf(storage, shown, { signal }),
-      readLineage(storage, database.name, { newest: items, depth: forkDepth, signal }),
+      readLineage(storage, database.name, { newest: dated.length === 0 ? items : dated, depth: forkDepth, signal }),
       readBeats(storage, database.name, { signal }),
     ])
     const { level = 'stored', verifiedAt, isBad } = summarizeRecords(recordsById.get(newest.id) ?? [])

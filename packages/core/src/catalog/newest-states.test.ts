@@ -56,6 +56,33 @@ describe('a clock that was ahead', () => {
   })
 })
 
+describe('a clock that was far ahead, many backups ago', () => {
+  const minutes = Array.from({ length: 20 }, (_, i) => `2026-11-20T11:${String(i + 10)}:00.000Z`)
+
+  test.each([
+    ['the same writer', undefined],
+    ['another writer, that restored it', 'b'],
+  ])('does not win over those of %s', async (_, writer) => {
+    const storage = memory()
+    const [, ahead] = await putChain(storage, ['2026-11-20T09:00:00.000Z', '2027-11-20T13:00:00.000Z'])
+    let parent = ahead?.id ?? ''
+    // The first of them is pruned.
+    for (const [index, created] of minutes.entries()) {
+      const facts = { created, parent, ...(writer === undefined ? {} : { writer }) }
+      parent = (await putExample(index === 0 ? memory() : storage, facts)).id
+    }
+    const [latest] = await newestStates(storage, 'app', { now })
+    expect(latest).toMatchObject({ entry: { id: parent }, ahead: { id: ahead?.id } })
+  })
+
+  test('wins over a branch that is known to have left before it', async () => {
+    const storage = memory()
+    const [root, ahead] = await putChain(storage, ['2026-11-20T09:00:00.000Z', '2027-11-20T13:00:00.000Z'])
+    const other = await putExample(storage, { created: minutes[0], writer: 'b', ...(root && { parent: root.id }) })
+    expect(await idsOf(storage)).toEqual(ids([ahead, other, root]))
+  })
+})
+
 test('the newest by time is the newest where nothing grew from it, whoever else wrote', async () => {
   const storage = memory()
   const root = await putExample(storage, { created: '2026-11-20T08:00:00.000Z', writer: 'a' })
