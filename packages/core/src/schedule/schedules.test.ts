@@ -222,6 +222,23 @@ describe('schedules', () => {
     expect(Date.parse(next?.at ?? '') - world.now()).toBeLessThanOrEqual(HOUR)
   })
 
+  test('a new job is not done because another storage got a backup since its time', async () => {
+    const { path } = makeDatabase()
+    const [disk, offsite] = [memory(), memory()]
+    const config = { databases: { app: path }, storages: { disk, offsite } }
+    const before = await open(config)
+    await before.engine.backup('app', { to: ['disk'] })
+    const schedule = every('3650d')
+    const { engine, world, names } = await open({
+      ...config,
+      jobs: { here: { schedule, to: 'disk' }, there: { schedule, to: 'offsite' } },
+    })
+    await engine.start()
+    await world.runUntil(world.now() + 60_000, 2)
+    expect(names()).toEqual(['backup.started', 'backup.succeeded'])
+    expect([await count(disk), await count(offsite)]).toEqual([1, 1])
+  })
+
   test('only the jobs that were asked for are started', async () => {
     const { path } = makeDatabase()
     const disk = memory()

@@ -6,7 +6,7 @@ import { type EngineContext, runOf } from '../context.ts'
 import { isBackupError, messageOf, serializeError } from '../errors.ts'
 import type { Beats } from '../monitor/beats.ts'
 import { openSpool } from '../spool/spool.ts'
-import { readSpoolState } from '../spool/state.ts'
+import { madeForKey, readSpoolState, type SpoolState } from '../spool/state.ts'
 import { verifyAfterBackup } from '../verify/verify-after-backup.ts'
 import { runSchedule } from './run-schedule.ts'
 import { slotClaims } from './slot-claims.ts'
@@ -48,8 +48,7 @@ export async function startSchedules(options: StartSchedules): Promise<void> {
   const { bus, config, storages } = context
   if (storages.length === 0) return
   const spoolDir = await openSpool(database)
-  const { parent } = await readSpoolState(spoolDir)
-  const doneMs = parent === undefined ? undefined : parseBackupId(parent)?.second.getTime()
+  const state = await readSpoolState(spoolDir)
   const oneByOne = createQueue()
   const jobs = config.jobs.filter(
     ({ name, databases }) =>
@@ -65,7 +64,7 @@ export async function startSchedules(options: StartSchedules): Promise<void> {
         timer,
         random,
         jitterMs: job.jitterMs,
-        doneMs,
+        doneMs: doneMsOf(state, job, context, database.name),
         signal,
         run: () => oneByOne(() => options.run((runSignal) => runJob(options, job, runSignal))),
         onError: (error) => {
@@ -87,6 +86,22 @@ export async function startSchedules(options: StartSchedules): Promise<void> {
       }),
     ),
   ])
+}
+
+/** When all storages of a job were last given a backup. A spool that never made one was restored: its parent counts. */
+function doneMsOf(
+  { parent, madeFor = {} }: SpoolState,
+  { to }: ResolvedJob,
+  { storages }: EngineContext,
+  database: string,
+): number | undefined {
+  const wanted = storages.filter(({ name }) => to === undefined || to.includes(name))
+  const isFresh = Object.keys(madeFor).length === 0
+  const times = (isFresh ? [parent] : wanted.map((each) => madeFor[madeForKey(database, each)]?.id)).map((id) =>
+    id === undefined ? undefined : parseBackupId(id)?.second.getTime(),
+  )
+  const known = times.filter((ms) => ms !== undefined)
+  return known.length < times.length ? undefined : Math.min(...known)
 }
 
 async function runJob(options: StartSchedules, job: ResolvedJob, signal: AbortSignal): Promise<void> {
