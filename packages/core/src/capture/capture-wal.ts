@@ -6,7 +6,7 @@ import { captureFrozen } from './capture-frozen.ts'
 import { type Captured, type CaptureTask, maxStoredBytes } from './capture-task.ts'
 import { closeWithoutCheckpoint, isUnchanged } from './close-quietly.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { isOpenElsewhere, watchForWaiters } from './foreign-locks.ts'
+import { isIndexInUse, isOpenElsewhere, watchForWaiters } from './foreign-locks.ts'
 import { imageBytes } from './image.ts'
 import type { LiveDatabase } from './live-database.ts'
 import { pinWal, type WalPin } from './pin-wal.ts'
@@ -138,7 +138,7 @@ async function pinImage(
  * than the log. With a live user it is right.
  */
 function requireReliableIndex(live: LiveDatabase): void {
-  if (isOpenElsewhere(live)) return
+  if (isIndexInUse(live)) return
   throw new BackupError('DATABASE_UNREADABLE', `${live.path} has a -wal that this process may not recover.`, {
     hint: 'Reading it takes write permission on the file, its folder and its -wal and -shm. Run as the user that owns them.',
   })

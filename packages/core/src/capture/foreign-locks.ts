@@ -17,6 +17,15 @@ export function isOpenElsewhere({ inode }: LiveDatabase): boolean | undefined {
   return foreignLocks()?.some((lock) => lock.inode === String(inode))
 }
 
+/**
+ * Whether another process has the wal-index open, so that what it says is true. An app in locking mode EXCLUSIVE keeps its
+ * own in memory: a -shm beside it is what an earlier one left. https://sqlite.org/wal.html#noshm
+ */
+export function isIndexInUse({ realPath }: LiveDatabase): boolean | undefined {
+  const inode = statSync(`${realPath}-shm`, { throwIfNoEntry: false })?.ino
+  return inode !== undefined && foreignLocks()?.some((lock) => lock.inode === String(inode))
+}
+
 // Bytes of -shm that stand for SQLite's WRITE and CKPT locks: https://sqlite.org/walformat.html#wal_locks
 const WRITE_BYTE = 120
 const CKPT_BYTE = 121

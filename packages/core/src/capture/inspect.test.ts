@@ -71,6 +71,19 @@ test('a killed app’s log is read to its last commit', async () => {
   expect(result.plain.sizeBytes).toBe(sizeBytes)
 })
 
+test('a wal-index that a killed app left is not believed when the next one keeps its own in memory', async () => {
+  const path = join(tempDir(), 'app.db')
+  await (await startApp({ path, isIdle: true })).kill()
+  const client = testClient()
+  const { fingerprint } = await client.inspect({ path })
+  const app = new Database(path)
+  app.pragma('locking_mode = EXCLUSIVE')
+  app.exec('UPDATE counter SET n = n + 1')
+  expect((await client.inspect({ path })).fingerprint).not.toBe(fingerprint)
+  expect(statSync(`${path}-shm`).size).toBeGreaterThan(0)
+  app.close()
+})
+
 test('a database of the same size with another value is seen to be another', async () => {
   const path = join(tempDir(), 'app.db')
   const app = new Database(path)

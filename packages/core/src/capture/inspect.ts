@@ -2,7 +2,7 @@ import { fstatSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isBackupError } from '../errors.ts'
 import { fingerprintOf, type LogPosition } from './fingerprint.ts'
-import { isOpenElsewhere } from './foreign-locks.ts'
+import { isIndexInUse } from './foreign-locks.ts'
 import { attachLive, type LiveDatabase } from './live-database.ts'
 import { probeHeader } from './probe-header.ts'
 import type { Inspection } from './protocol.ts'
@@ -61,7 +61,7 @@ async function readLog(live: LiveDatabase, signal: AbortSignal): Promise<Log | u
     const sizeBytes = statSync(`${live.realPath}-wal`, { throwIfNoEntry: false })?.size ?? 0
     const header = wal.header()
     // A -shm that nobody has open may be what a crash of the machine left, older than the log.
-    const index = isOpenElsewhere(live) ? readWalIndex(live) : undefined
+    const index = isIndexInUse(live) ? readWalIndex(live) : undefined
     if (
       index !== undefined &&
       (header === undefined || (index.salt1 === header.salt1 && index.salt2 === header.salt2))
