@@ -14,21 +14,24 @@ if (process.argv.includes('--no-color')) {
   delete env.FORCE_COLOR
 }
 
-// `sqlite-backup list | head -1`: nobody reads on, and that is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.ok)
-  throw error
-})
-// A terminal that was closed, a log that is read no more: what is at work goes on to its end.
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
-})
+// `sqlite-backup backup --json | head -1`, a terminal that was closed, a log that is read no more: nobody reads on, which
+// is no failure, and what is at work goes on to its end.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+  })
+}
 
-const { exitCode, endedBy } = await main(process.argv.slice(2))
+const { exitCode, endedBy } = await main(helpInOtherWords(process.argv.slice(2)))
 // An idle connection kept alive by a storage's client must not keep the command from ending.
 await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
 if (endedBy !== undefined) await endBy(endedBy)
 process.exit(exitCode)
+
+/** `help backup`, as git and npm have it, is `backup --help`. */
+function helpInOtherWords(args: readonly string[]): readonly string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : args
+}
 
 /** Reads the command line, runs it, returns how to end. */
 async function main(args: readonly string[]): Promise<Ending> {
@@ -43,7 +46,10 @@ async function main(args: readonly string[]): Promise<Ending> {
     if (error instanceof CommanderError && error.exitCode === 0) return { exitCode: exitCodes.ok }
     // The help was printed because there was no command.
     if (error instanceof CommanderError && error.code === 'commander.help') return { exitCode: exitCodes.usage }
-    return { exitCode: await printFailure(commandOf(args), asUsageError(error), errorTerminal(args)) }
+    const command = commandOf(args)
+    const isKnown = program.commands.some((each) => each.name() === command || each.aliases().includes(command))
+    const failure = asUsageError(error, isKnown ? `sqlite-backup ${command} --help` : 'sqlite-backup --help')
+    return { exitCode: await printFailure(command, failure, errorTerminal(args)) }
   }
 }
 
@@ -54,16 +60,19 @@ async function endBy(signal: NodeJS.Signals): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1000))
 }
 
-function asUsageError(error: unknown): unknown {
+function asUsageError(error: unknown, help: string): unknown {
   if (!(error instanceof CommanderError)) return error
   const [message = '', ...suggestion] = error.message.replace(/^error: /, '').split('\n')
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.+$/, '')}.`
   const hint = suggestion.join(' ').replace(/^\((.*)\)$/, '$1')
-  return usageError(sentence, hint === '' ? 'Run `sqlite-backup --help`, or `sqlite-backup <command> --help`.' : hint)
+  return usageError(sentence, hint === '' ? `Run \`${help}\`.` : hint)
 }
 
+/** The first word that is neither a flag nor the value of one. */
 function commandOf(args: readonly string[]): string {
-  return args.find((arg) => !arg.startsWith('-')) ?? ''
+  return (
+    args.find((arg, at) => !arg.startsWith('-') && !['-c', '--config', '--timeout'].includes(args[at - 1] ?? '')) ?? ''
+  )
 }
 
 function errorTerminal(args: readonly string[]) {

@@ -21,16 +21,20 @@ describe('the command line', () => {
     const { exitCode, stdout, stderr } = await runCli(folder.path, [])
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
     expect(stderr).toContain('Usage: sqlite-backup <command>')
+    const help = await runCli(folder.path, ['help', 'keep'])
+    expect(help).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Usage: sqlite-backup keep <backup>') })
   })
 
   it.each([
     [['restore', '--form', 'x'], /Unknown option '--form'\.\n {2}Did you mean --from\?\n {2}USAGE/],
     [['bakcup'], /Unknown command 'bakcup'\.\n {2}Did you mean backup\?/],
     [['list', '--tier'], /argument missing/],
+    [['list', '--tier', 'dayly'], /Allowed choices are .*pre-migration/],
+    [['-c', 'x.mts', 'keep'], /Run `sqlite-backup keep --help`/],
     [['verify', '--level', 'deep'], /stored, checked, proven/],
     [['list', '--limit', 'many'], /whole number/],
     [['list', '--from', '.', '--db', 'app', '--since', 'yesterday'], /"yesterday" is not a time/],
-    [['backup', './app.db', '--to', './b', '--timeout', '10'], /"10" is not a duration/],
+    [['backup', './app.db', '--to', './b', '--timeout', '10'], /--timeout: "10" is not a duration/],
     [['status', '--from', './x', '--max-age', '26 hours'], /is not a duration/],
     [['status', '--config', './nope.mts'], /nope\.mts/],
   ])('refuses %j with exit code 2 and says why', async (args, reason) => {
@@ -68,6 +72,15 @@ describe('the command line', () => {
     expect(stdout).toMatch(/^✔ Backed up app/)
     expect(stderr).toMatch(/^app \w+.* 100 % \(\d.* MB\)$/m)
     expect(stderr).not.toContain('\u001b[')
+  })
+
+  it('does to the end what it began when nobody reads on', async () => {
+    using folder = tempFolder()
+    makeDatabase(join(folder.path, 'app.db'))
+    const line = 'set -o pipefail; "$0" "$1" backup ./app.db --to ./backups --json | true'
+    const child = spawn('bash', ['-c', line, process.execPath, binPath()], { cwd: folder.path, stdio: 'ignore' })
+    expect(await exitOf(child)).toBe(0)
+    expect((await runCli(folder.path, ['list', '--from', './backups', '--quiet'])).stdout).toMatch(/^\d{8}T/)
   })
 
   it('does not fail when nobody reads its output to the end', async () => {

@@ -27,6 +27,13 @@ describe('isDatabaseFile', () => {
   })
 })
 
+it('takes what only has a slash for a file where there is one, and else for a name', () => {
+  expect(isDatabaseFile('tenants/acme', () => false)).toBe(false)
+  expect(isDatabaseFile('tenants/acme', () => true)).toBe(true)
+  expect(isDatabaseFile('./tenants/acme', () => false)).toBe(true)
+  expect(isDatabaseFile('tenants/acme.db', () => false)).toBe(true)
+})
+
 describe('nameStorages', () => {
   it('gives each address a name of its own that a config takes', () => {
     expect(nameStorages(['./backups', '/mnt/backups', 's3://acme-backups/app', 's3://b.c/x?region=y', '/'])).toEqual({

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 
-// A name in a config has none of these, and a path mostly has one.
+// The name of a storage has none of these, and a path mostly has one.
 const looksLikePath = /[/\\]|^[.~]/
 const scheme = /^[a-z][a-z0-9+.-]+:/i
 const databaseExtension = /\.(?:db|db3|sqlite|sqlite3|s3db)$/i
@@ -10,9 +10,13 @@ export function isAddress(storage: string): boolean {
   return looksLikePath.test(storage) || scheme.test(storage)
 }
 
-/** Whether a database was given as a file, and not by its name in the config. */
-export function isDatabaseFile(database: string): boolean {
-  return looksLikePath.test(database) || scheme.test(database) || databaseExtension.test(database)
+/**
+ * Whether a database was given as a file, and not by its name. A name may have a slash, like `tenants/acme`: with neither
+ * `./` before nor an ending behind, `isThere` decides.
+ */
+export function isDatabaseFile(database: string, isThere: (path: string) => boolean = () => true): boolean {
+  if (/^[.~/\\]/.test(database) || scheme.test(database) || databaseExtension.test(database)) return true
+  return looksLikePath.test(database) && isThere(database)
 }
 
 /** Short names for storages given by address, for screens and events: `./backups` is `backups`, `s3://acme/app` is `acme`. */

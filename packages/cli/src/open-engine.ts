@@ -51,7 +51,7 @@ export interface Surroundings {
 export async function openEngine(flags: EngineFlags, surroundings: Surroundings): Promise<OpenedEngine> {
   const { createEngine, databaseNameOf } = await import('@sqlite-backup/core')
   const config = await resolveFlags(flags, surroundings)
-  const database = databaseNamed(flags, databaseNameOf)
+  const database = databaseNamed(flags, databaseNameOf, surroundings)
   const names = storagesOf(flags).filter((storage) => !isAddress(storage))
   requireConfigured(names, config)
   requireFolder(flags.from, config)
@@ -78,15 +78,15 @@ export async function resolveFlags(flags: EngineFlags, { cwd, env }: Surrounding
   return await resolveConfig({
     cwd,
     file: flags.config,
-    flags: configOf(flags, databaseNameOf),
+    flags: configOf(flags, databaseNameOf, cwd),
     environment: passphrase === undefined ? env : { ...env, SQLITE_BACKUP_PASSPHRASE: passphrase },
   })
 }
 
 type NameOf = (file: string) => string
 
-function configOf(flags: EngineFlags, nameOf: NameOf): Config {
-  const file = [flags.target, flags.db].find((each) => each !== undefined && isDatabaseFile(each))
+function configOf(flags: EngineFlags, nameOf: NameOf, cwd: string): Config {
+  const file = [flags.target, flags.db].find((each) => each !== undefined && isFileHere(each, cwd))
   const addresses = storagesOf(flags).filter(isAddress)
   if (addresses.length > 0 && addresses.length < storagesOf(flags).length) {
     throw usageError(`Storages are given by name or by address, not both: ${storagesOf(flags).join(', ')}.`)
@@ -96,7 +96,7 @@ function configOf(flags: EngineFlags, nameOf: NameOf): Config {
     ...(flags.identity === undefined ? {} : { identityFile: flags.identity }),
   }
   return {
-    ...(file === undefined ? {} : { databases: { [databaseNamed(flags, nameOf) ?? nameOf(file)]: file } }),
+    ...(file === undefined ? {} : { databases: { [databaseNamed(flags, nameOf, { cwd }) ?? nameOf(file)]: file } }),
     ...(addresses.length === 0 ? {} : { storages: nameStorages(addresses) }),
     ...(Object.keys(encryption).length === 0 ? {} : { encryption }),
   }
@@ -107,9 +107,17 @@ function storagesOf({ to, from }: EngineFlags): readonly string[] {
 }
 
 /** `--db` names the file that is given beside it; alone, either means a database. */
-function databaseNamed({ target, db }: EngineFlags, nameOf: NameOf): string | undefined {
+function databaseNamed(
+  { target, db }: EngineFlags,
+  nameOf: NameOf,
+  { cwd }: Pick<Surroundings, 'cwd'>,
+): string | undefined {
   const name = db ?? target
-  return name !== undefined && isDatabaseFile(name) ? nameOf(name) : name
+  return name !== undefined && isFileHere(name, cwd) ? nameOf(name) : name
+}
+
+function isFileHere(database: string, cwd: string): boolean {
+  return isDatabaseFile(database, (path) => existsSync(resolve(cwd, path)))
 }
 
 /** A word that is no storage in the config is more likely a slip than a new folder. */

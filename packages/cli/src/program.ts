@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import type { RunCommand } from './command.ts'
+import { auditCommand } from './commands/audit.ts'
 import { backupCommand } from './commands/backup.ts'
 import { configCommand } from './commands/config.ts'
+import { deleteCommand } from './commands/delete.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { guardCommand } from './commands/guard.ts'
 import { initCommand } from './commands/init.ts'
@@ -17,10 +19,10 @@ import { helpFormat, withExamples } from './help.ts'
 
 const commandGroups = {
   'Set up:': [initCommand, configCommand, doctorCommand],
-  'Back up and look:': [backupCommand, listCommand, showCommand, statusCommand, verifyCommand],
+  'Back up and look:': [backupCommand, listCommand, showCommand, statusCommand, verifyCommand, auditCommand],
   'Bring back:': [restoreCommand],
   'Around a program:': [runAppCommand, guardCommand],
-  'Keep and delete:': [keepCommand, unkeepCommand, pruneCommand],
+  'Keep and delete:': [keepCommand, unkeepCommand, pruneCommand, deleteCommand],
 }
 
 /** All commands and flags. `run` is what a command does once its flags are read. */

@@ -1,3 +1,4 @@
+import { printable } from './render/printable.ts'
 import { createNoProgress, createProgressBars, createProgressLines, type Progress } from './render/progress.ts'
 import { createStyle, type Style, symbols } from './render/style.ts'
 
@@ -63,21 +64,21 @@ export function createTerminal(options: TerminalOptions): Terminal {
     canAsk: stdin.isTTY && canRedraw && !isJson,
     progress,
     say(text) {
-      if (!isSilent) progress.print(text)
+      if (!isSilent) progress.print(printable(text))
     },
     warn(text) {
-      if (!isSilent) progress.print(`${err.warn(symbols.warning)} ${text}`)
+      if (!isSilent) progress.print(`${err.warn(symbols.warning)} ${printable(text)}`)
     },
     print(lines) {
       progress.stop()
-      if (lines.length > 0) stdout.write(`${lines.join('\n')}\n`)
+      if (lines.length > 0) stdout.write(`${printable(lines.join('\n'))}\n`)
     },
     printJson(value) {
       stdout.write(`${JSON.stringify(value)}\n`)
     },
     printError(lines) {
       progress.stop()
-      stderr.write(`${lines.join('\n')}\n`)
+      stderr.write(`${printable(lines.join('\n'))}\n`)
     },
   }
 }

@@ -30,7 +30,7 @@ export function databaseOf({ config }: EngineContext, name: string | undefined):
   if (found !== undefined) return found
   if (names.length === 0) {
     throw new BackupError('USAGE', 'No database is configured.', {
-      hint: 'Add one under `databases`, or name its file.',
+      hint: 'Name its file, or write a config: `sqlite-backup init`.',
     })
   }
   throw new BackupError(

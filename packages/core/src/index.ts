@@ -13,6 +13,7 @@ export {
 } from './audit/approvals.ts'
 export type { AuditAction, AuditEntry } from './audit/audit-entry.ts'
 export { type AuditLog, type AuditReport, createAuditLog } from './audit/audit-log.ts'
+export { describeAction } from './audit/describe-action.ts'
 export { inFirstStorage } from './audit/first-taking.ts'
 export { databaseFolder } from './catalog/keys.ts'
 export type { Manifest, Tier, Trigger } from './catalog/manifest.ts'

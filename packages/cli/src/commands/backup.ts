@@ -6,6 +6,7 @@ import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { flags as shared } from '../flags.ts'
 import { listOption, withExamples } from '../help.ts'
 import type { OpenedEngine } from '../open-engine.ts'
+import { readDuration } from '../read-duration.ts'
 import { renderBackup } from '../render/backup.ts'
 import { renderError } from '../render/error.ts'
 
@@ -67,9 +68,10 @@ async function backup(database: string | undefined, flags: BackupFlags, context:
       'Name a file: `sqlite-backup backup ./app.db --to ./backups`. Or write a config: `sqlite-backup init`.',
     )
   }
+  const wait = flags.wait === undefined ? {} : { lockWaitMs: await readDuration('--wait', flags.wait) }
   const outcomes: DatabaseOutcome[] = []
   for (const name of names) {
-    outcomes.push(await backupOne(name, names.length === 1, opened, flags, context))
+    outcomes.push(await backupOne(name, names.length === 1, opened, { ...flags, ...wait }, context))
     context.signal.throwIfAborted()
   }
   return outcomeOf(outcomes, opened.places, context)
@@ -84,16 +86,16 @@ async function backupOne(
   database: string,
   isOnly: boolean,
   { engine, to }: OpenedEngine,
-  flags: BackupFlags,
+  flags: BackupFlags & { readonly lockWaitMs?: number },
   { signal, terminal }: CommandContext,
 ): Promise<DatabaseOutcome> {
-  const { parseDuration, serializeError } = await import('@sqlite-backup/core')
+  const { serializeError } = await import('@sqlite-backup/core')
   try {
     const result = await engine.backup(database, {
       tier: flags.tier,
       ...(to === undefined ? {} : { to }),
       ...(flags.name === undefined ? {} : { name: flags.name }),
-      ...(flags.wait === undefined ? {} : { lockWaitMs: parseDuration(flags.wait) }),
+      ...(flags.lockWaitMs === undefined ? {} : { lockWaitMs: flags.lockWaitMs }),
       ifChanged: flags.ifChanged ?? false,
       dryRun: flags.dryRun ?? false,
       trigger: 'manual',

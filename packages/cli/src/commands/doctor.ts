@@ -46,7 +46,11 @@ async function engineFindings(flags: DoctorFlags, context: CommandContext): Prom
     const { engine, file } = await context.openEngine({ db: flags.db, from: flags.from })
     const config: Finding =
       file === undefined
-        ? { level: 'ok', code: 'CONFIG', message: 'No config file: flags and the environment are all there is.' }
+        ? {
+            level: 'ok',
+            code: 'CONFIG',
+            message: 'No config file: flags and the environment are all there is. `sqlite-backup init` writes one.',
+          }
         : { level: 'ok', code: 'CONFIG', message: `Config ${file}` }
     return [config, ...(await engine.doctor({ signal: context.signal }))]
   } catch (error) {

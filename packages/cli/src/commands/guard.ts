@@ -7,6 +7,7 @@ import { type KeyFlags, flags as shared } from '../flags.ts'
 import { findMigrations } from '../guard/find-migrations.ts'
 import { listOption, withExamples } from '../help.ts'
 import type { OpenedEngine } from '../open-engine.ts'
+import { readDuration } from '../read-duration.ts'
 import { renderError } from '../render/error.ts'
 import { type GuardedDatabase, renderGuarded } from '../render/guard.ts'
 import { runChild } from '../run-child.ts'
@@ -113,7 +114,8 @@ async function guardOne(
   flags: GuardFlags,
   { terminal, signal, cwd, env }: CommandContext,
 ): Promise<GuardedDatabase> {
-  const { parseDuration, serializeError } = await import('@sqlite-backup/core')
+  const { serializeError } = await import('@sqlite-backup/core')
+  const lockWait = flags.wait === undefined ? {} : { lockWaitMs: await readDuration('--wait', flags.wait) }
   const file = files.get(database) ?? ''
   const filled = words.map((word) => word.replaceAll('{file}', file).replaceAll('{name}', database))
   // While the command runs Ctrl+C is for it to hear; then it is judged like any other failure.
@@ -145,7 +147,7 @@ async function guardOne(
         rowLoss: flags.rowLoss,
         allowLoss: flags.allowLoss ?? [],
         interrupted: flags.keepInterrupted ? 'keep' : 'decide',
-        ...(flags.wait === undefined ? {} : { lockWaitMs: parseDuration(flags.wait) }),
+        ...lockWait,
         onWarning: (sentence) => terminal.warn(`${database}: ${sentence}`),
         signal: stop.signal,
       },

@@ -61,10 +61,21 @@ async function init(flags: InitFlags, context: CommandContext): Promise<Outcome>
     terminal.print(terminal.isJson || terminal.isQuiet ? [] : [text.trimEnd()])
     throw usageError(`${fileName} was not written: nobody is here to say yes.`, 'Run it again with --yes.')
   }
-  writeFileSync(join(cwd, fileName), text, { flag: 'wx' })
+  writeConfig(join(cwd, fileName), text)
   const leftOut = mayAsk ? [] : found.filter((each) => !originals(found).includes(each)).map(({ path }) => path)
   if (leftOut.length > 0) terminal.say(`Left out ${leftOut.join(', ')}: a copy, by the name. Add it if it is not.`)
   return { exitCode: exitCodes.ok, json, lines: writtenLines(choices, context), quietLines: [join(cwd, fileName)] }
+}
+
+function writeConfig(file: string, text: string): void {
+  try {
+    writeFileSync(file, text, { flag: 'wx' })
+  } catch (error) {
+    throw usageError(
+      `${file} cannot be written: ${(error as Error).message}`,
+      'Print it with --dry-run, and save it where it may be.',
+    )
+  }
 }
 
 /** Without those that are copies by their name, unless there is nothing else. */

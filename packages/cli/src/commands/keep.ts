@@ -56,7 +56,7 @@ async function unkeep(reference: string, flags: KeepFlags, context: CommandConte
 async function openFor({ db, from }: KeepFlags, context: CommandContext) {
   const opened = await context.openEngine({ db, from })
   const database = await chooseDatabase(opened, context)
-  const options = { ...opened.chosen, ...(database === undefined ? {} : { database }), signal: context.signal }
+  const options = { ...opened.chosen, database, signal: context.signal }
   return { engine: opened.engine, options }
 }
 

@@ -21,7 +21,7 @@ describe('list', () => {
     expect(await list('--quiet', '--tier', 'daily')).toBe(`${second}\n`)
     expect(await list('--quiet', '--until', '7d')).toBe('')
     expect(await list()).toMatch(
-      new RegExp(`^ID .*AGE.*TIER.*SIZE.*NAME\n${second} .*daily.*\n${first} .*manual.*first\n$`),
+      new RegExp(`^ID .*AGE.*TIER.*VERIFIED.*SIZE.*NAME\n${second} .*daily.*\n${first} .*manual.*first\n$`),
     )
   })
 
@@ -75,6 +75,17 @@ describe('list', () => {
     const { exitCode, stdout, stderr } = await runCli(folder.path, ['list', '--from', '.'])
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' })
     expect(stderr).toMatch(/no backups/)
+    // "0 of 0 checked" would be good news for a place that was misspelt.
+    for (const args of [
+      ['verify', '--all'],
+      ['restore', 'latest', '-o', 'x.db'],
+    ]) {
+      const needy = await runCli(folder.path, [...args, '--from', '.'])
+      expect(needy).toMatchObject({
+        exitCode: 5,
+        stderr: expect.stringContaining('There are no backups in filesystem'),
+      })
+    }
   })
 })
 

@@ -1,9 +1,9 @@
 import type { BackupList, Tier } from '@sqlite-backup/core'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { type ReadFlags, flags as shared } from '../flags.ts'
+import { type ReadFlags, flags as shared, tiers } from '../flags.ts'
 import { withExamples } from '../help.ts'
 import type { OpenedEngine } from '../open-engine.ts'
 import { parseMoment } from '../parse-moment.ts'
@@ -26,11 +26,11 @@ export function listCommand(run: RunCommand): Command {
     .argument('[database]', 'the same as --db')
     .addOption(shared.from())
     .addOption(shared.db())
-    .option('--tier <tier>', 'only this tier, like daily or manual')
+    .addOption(new Option('--tier <tier>', 'only this tier').choices(tiers))
     .option('--name <name>', 'only backups of this name')
     .option('--since <time>', 'only from then on: 2026-11-20, 2026-11-20T14:00Z, or 7d ago')
     .option('--until <time>', 'only up to then')
-    .option('--limit <count>', 'at most this many', parseCount, 50)
+    .addOption(shared.limit())
     .option('--cursor <cursor>', 'go on where the page before ended')
     .action((database: string | undefined, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<ListFlags>()
@@ -58,6 +58,7 @@ async function list(flags: ListFlags, context: CommandContext): Promise<Outcome>
   const options = {
     ...chosen,
     limit: flags.limit,
+    marks: true,
     signal,
     ...(flags.tier === undefined ? {} : { tier: flags.tier }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
@@ -117,10 +118,4 @@ async function listDatabases(
     lines: renderDatabases(pages, now(), terminal.out),
     quietLines: databases,
   }
-}
-
-function parseCount(text: string): number {
-  const count = Number(text)
-  if (Number.isInteger(count) && count > 0) return count
-  throw new InvalidArgumentError('It is a whole number above 0.')
 }

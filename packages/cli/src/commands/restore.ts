@@ -9,8 +9,10 @@ import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { type KeyFlags, type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
 import type { EngineFlags, OpenedEngine } from '../open-engine.ts'
+import { readDuration } from '../read-duration.ts'
 import { renderComparison, renderPlan, renderRestored } from '../render/restore.ts'
 import { unlock } from '../unlock.ts'
+import { whoIsHere } from '../who-is-here.ts'
 
 interface RestoreFlags extends GlobalFlags, ReadFlags, KeyFlags {
   readonly beforeMigration?: string
@@ -121,9 +123,9 @@ async function breakGlass(
   plan: RestorePlan,
   { output, breakGlass: reason }: RestoreFlags,
   { engine }: OpenedEngine,
-  database: string | undefined,
+  database: string,
 ): Promise<Pick<RestoreOptions, 'breakGlass' | 'actor'>> {
-  if (output !== undefined || database === undefined) return {}
+  if (output !== undefined) return {}
   const { isApprovalRequired } = await import('@sqlite-backup/core')
   if (!(await isApprovalRequired(engine, database))) return {}
   if (reason === undefined || reason.trim() === '') {
@@ -132,8 +134,7 @@ async function breakGlass(
       'When nobody can approve: --break-glass "why". It is written down where everybody sees it. A new file (--output) needs nobody.',
     )
   }
-  const { hostname, userInfo } = await import('node:os')
-  return { actor: `${userInfo().username}@${hostname()} (command line)`, breakGlass: { reason: reason.trim() } }
+  return { actor: whoIsHere(), breakGlass: { reason: reason.trim() } }
 }
 
 function referenceOf(reference: string | undefined, { beforeMigration }: RestoreFlags): string | undefined {
@@ -147,14 +148,14 @@ async function targetDatabase(
   opened: OpenedEngine,
   { output }: RestoreFlags,
   context: CommandContext,
-): Promise<string | undefined> {
+): Promise<string> {
   const database = await chooseDatabase(opened, context)
   if (output !== undefined && isFolder(output)) {
-    throw usageError(`${output} is a folder.`, `Name the file: --output ${join(output, `${database ?? 'app'}.db`)}`)
+    throw usageError(`${output} is a folder.`, `Name the file: --output ${join(output, `${database}.db`)}`)
   }
-  if (output === undefined && (database === undefined || !opened.engine.databases.includes(database))) {
+  if (output === undefined && !opened.engine.databases.includes(database)) {
     throw usageError(
-      database === undefined ? 'Restore to where?' : `Restore ${database} to where? It is in no config.`,
+      `Restore ${database} to where? It is in no config.`,
       'Name a new file with --output, or the database with --db ./data/app.db',
     )
   }
@@ -182,16 +183,15 @@ async function askForPermission(plan: RestorePlan, flags: RestoreFlags, context:
 
 async function restoreOptions(
   { chosen }: OpenedEngine,
-  database: string | undefined,
+  database: string,
   flags: RestoreFlags,
   { signal }: CommandContext,
 ): Promise<RestoreOptions> {
-  const { parseDuration } = await import('@sqlite-backup/core')
   return {
     ...chosen,
-    ...(database === undefined ? {} : { database }),
+    database,
     ...(flags.output === undefined ? {} : { output: flags.output }),
-    ...(flags.wait === undefined ? {} : { lockWaitMs: parseDuration(flags.wait) }),
+    ...(flags.wait === undefined ? {} : { lockWaitMs: await readDuration('--wait', flags.wait) }),
     overwrite: flags.overwrite ?? false,
     acceptDamaged: flags.acceptDamaged ?? false,
     acceptOtherEnvironment: flags.acceptOtherEnvironment ?? false,
@@ -202,7 +202,7 @@ async function restoreOptions(
 /** On a terminal, which of the newest; elsewhere it has to be said. */
 async function askForBackup(
   { engine, chosen }: OpenedEngine,
-  database: string | undefined,
+  database: string,
   context: CommandContext,
 ): Promise<string> {
   if (!context.terminal.canAsk) {

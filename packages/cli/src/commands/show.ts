@@ -21,7 +21,7 @@ export function showCommand(run: RunCommand): Command {
         const { signal } = context
         const opened = await context.openEngine({ db: flags.db, from: flags.from })
         const database = await chooseDatabase(opened, context)
-        const details = await opened.engine.show(reference, { ...opened.chosen, ...(database && { database }), signal })
+        const details = await opened.engine.show(reference, { ...opened.chosen, database, signal })
         return {
           exitCode: exitCodes.ok,
           json: details,

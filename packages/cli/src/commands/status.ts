@@ -3,6 +3,7 @@ import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../comman
 import { exitCodes } from '../exit-codes.ts'
 import { type ReadFlags, flags as shared } from '../flags.ts'
 import { withExamples } from '../help.ts'
+import { readDuration } from '../read-duration.ts'
 import { renderProblems, renderStatus } from '../render/status.ts'
 
 interface StatusFlags extends GlobalFlags, ReadFlags {
@@ -31,8 +32,7 @@ export function statusCommand(run: RunCommand): Command {
 
 async function status(flags: StatusFlags, context: CommandContext): Promise<Outcome> {
   const { terminal, signal } = context
-  const { parseDuration } = await import('@sqlite-backup/core')
-  const maxAge = flags.maxAge === undefined ? {} : { maxAgeMs: parseDuration(flags.maxAge) }
+  const maxAge = flags.maxAge === undefined ? {} : { maxAgeMs: await readDuration('--max-age', flags.maxAge) }
   const { engine, chosen } = await context.openEngine({ db: flags.db, from: flags.from })
   const found = await engine.status({ ...chosen, ...maxAge, signal })
   return {

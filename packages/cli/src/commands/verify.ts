@@ -1,6 +1,6 @@
 import type { CheckLevel, VerifyResult } from '@sqlite-backup/core'
 import { Command, Option } from 'commander'
-import { allDatabases, chooseDatabase } from '../choose-database.ts'
+import { allDatabases, chooseDatabase, noBackups } from '../choose-database.ts'
 import { usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -57,7 +57,7 @@ async function verify(reference: string | undefined, flags: VerifyFlags, context
   let { engine } = opened
   const results: VerifyResult[] = []
   for (const database of databases) {
-    const options = { ...opened.chosen, ...(database === undefined ? {} : { database }), level: flags.level, signal }
+    const options = { ...opened.chosen, database, level: flags.level, signal }
     // Only a proof opens the backup, so only then a passphrase may be wanted.
     if (flags.level === 'proven' && terminal.canAsk && engine === opened.engine) {
       const { manifest } = await opened.engine.show(asked, options)
@@ -65,6 +65,8 @@ async function verify(reference: string | undefined, flags: VerifyFlags, context
     }
     results.push(...(flags.all ? await engine.verifyAll(options) : [await engine.verify(asked, options)]))
   }
+  // "0 of 0 checked" would be taken for good news.
+  if (results.length === 0) throw noBackups(opened)
   return outcomeOf(results, flags, context)
 }
 

@@ -7,11 +7,15 @@ import { renderFacts, renderTable } from './table.ts'
 import { describeRecord } from './verify.ts'
 
 /** All about one backup. */
-export function renderDetails({ storage, manifest, records }: BackupDetails, nowMs: number, style: Style): string[] {
+export function renderDetails(details: BackupDetails, nowMs: number, style: Style): string[] {
+  const { storage, manifest, records, kept } = details
   const counted = records.findLast(({ tables }) => tables !== undefined)?.tables
   return [
     `${style.accent(manifest.id)}  ${style.bold(manifest.database)}`,
-    ...renderFacts([...factsOf(manifest, nowMs), ['storage', storage]], style),
+    ...renderFacts(
+      [...factsOf(manifest, nowMs), ['storage', storage], ['kept', kept ? 'yes: no prune deletes it' : undefined]],
+      style,
+    ),
     '',
     style.bold('Checks'),
     ...(records.length === 0 ? ['  none yet: run `sqlite-backup verify`'] : records.map((it) => recordLine(it, style))),

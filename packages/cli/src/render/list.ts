@@ -10,7 +10,8 @@ export function renderList(page: BackupList, nowMs: number, style: Style): reado
   const rows = page.items.map((item) => [
     style.accent(item.id),
     ...momentOf(item, nowMs),
-    item.tier,
+    item.marks?.isKept ? `${item.tier}, kept` : item.tier,
+    verifiedText(item, style),
     formatBytes(item.storedSizeBytes),
     item.name ?? '',
   ])
@@ -19,6 +20,7 @@ export function renderList(page: BackupList, nowMs: number, style: Style): reado
     { title: 'created' },
     { title: 'age', align: 'right' },
     { title: 'tier' },
+    { title: 'verified' },
     { title: 'size', align: 'right' },
     { title: 'name' },
   ] as const
@@ -52,6 +54,10 @@ export function renderFork(fork: readonly string[] | undefined, style: Style): r
   if (fork === undefined || fork.length === 0) return []
   const text = `Two writers went on from one backup. The newest of each: ${fork.join(', ')}.`
   return [`${style.warn(symbols.warning)} ${text}`]
+}
+
+function verifiedText({ marks }: BackupSummaryEntry, style: Style): string {
+  return marks?.isBad ? style.bad('DAMAGED') : (marks?.level ?? '')
 }
 
 function momentOf({ created }: BackupSummaryEntry, nowMs: number): readonly [string, string] {

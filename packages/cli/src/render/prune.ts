@@ -20,7 +20,7 @@ const removeTexts: Readonly<Record<RemoveReason, string>> = {
   'tier-keeps-none': 'its tier is not kept',
 }
 
-const keepTexts: Readonly<Record<KeepReason, string>> = {
+export const keepTexts: Readonly<Record<KeepReason, string>> = {
   newest: 'newest',
   'newest-checked': 'newest checked',
   kept: 'kept',

@@ -225,7 +225,7 @@ async function scheduledTier(
 function chosenStorages(storages: readonly NamedStorage[], to: readonly string[] | undefined): readonly NamedStorage[] {
   if (storages.length === 0) {
     throw new BackupError('CONFIG_INVALID', 'No storage is configured, so there is nowhere to put a backup.', {
-      hint: 'Add one under `storages`, or name one with --to.',
+      hint: 'Name one with --to, or write a config: `sqlite-backup init`.',
     })
   }
   const unknown = to?.find((name) => !storages.some((each) => each.name === name))

@@ -57,7 +57,7 @@ const movesOn: ReadonlySet<string> = new Set([
 function noSuchStorage(storages: readonly NamedStorage[], from: string | undefined): BackupError {
   if (from === undefined) {
     return new BackupError('CONFIG_INVALID', 'No storage is configured.', {
-      hint: 'Add one under `storages`, or name one with --from.',
+      hint: 'Name one with --from, or write a config: `sqlite-backup init`.',
     })
   }
   return new BackupError('USAGE', `There is no storage ${JSON.stringify(from)} in the configuration.`, {

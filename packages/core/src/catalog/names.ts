@@ -45,8 +45,7 @@ export function whyBadBackupName(name: string): string | undefined {
 /** @throws BackupError `USAGE` */
 export function assertBackupName(name: string): void {
   const reason = whyBadBackupName(name)
-  if (reason !== undefined)
-    throw new BackupError('USAGE', `A backup cannot be named ${JSON.stringify(name)}: ${reason}.`)
+  if (reason !== undefined) throw new BackupError('USAGE', `A backup cannot be named ${quoted(name)}: ${reason}.`)
 }
 
 function whyBadName(name: string): string | undefined {
@@ -54,6 +53,12 @@ function whyBadName(name: string): string | undefined {
   if (name !== name.trim()) return 'it begins or ends with a space'
   if (!name.isWellFormed()) return 'it is not well-formed Unicode'
   if (/\p{Cc}/u.test(name)) return 'it has control characters'
-  if (escapeName(name).length > MAX_ESCAPED_BYTES) return 'it is too long'
+  if (escapeName(name).length > MAX_ESCAPED_BYTES) {
+    return `it is longer than ${MAX_ESCAPED_BYTES} letters and digits, where each byte of another character counts for three`
+  }
   return undefined
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(name.length > 60 ? `${name.slice(0, 59)}…` : name)
 }
