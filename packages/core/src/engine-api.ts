@@ -71,7 +71,7 @@ export interface SqliteBackup {
    * has something newer, and then follows the schedules: the jobs, a daily prune when `retention` is stated, a daily check
    * of the newest backup. It waits for none of that. Once is enough; `stop` or `close` ends it, and none of it keeps an app
    * alive.
-   * @throws BackupError `USAGE` after a restore that failed
+   * @throws BackupError `USAGE` after a restore that failed; `CLOSED`, once it is
    */
   start(options?: StartOptions): Promise<void>
   /** Ends the schedules, and waits for the runs that have begun. They cannot be started again. */

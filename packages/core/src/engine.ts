@@ -234,6 +234,11 @@ export function createEngine(
     delete: (reference, options = {}) =>
       calls.run(options.signal, (signal) => deleteBackup(context, reference, options, signal)),
     async start(options = {}) {
+      if (closed !== undefined) {
+        // A stop that came first must not be cut short by an app that fails here.
+        await closed
+        throw closedError()
+      }
       if (unsure.size > 0) throw new BackupError('USAGE', 'The restore did not end well, so no schedule may start.')
       if (hasStarted || !config.enabled) return
       hasStarted = true
@@ -309,6 +314,10 @@ const LEAVE_IN_SPOOL = 0.8
 /** What a last call has left of that time is enough to say what is not backed up. */
 const LEAST_MS = 500
 
+function closedError(): BackupError {
+  return new BackupError('CLOSED', 'The engine is closed.')
+}
+
 interface Calls {
   run<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T>
   /** From now on no call is taken. */
@@ -327,7 +336,7 @@ function createCalls(): Calls {
   let isClosed = false
   return {
     async run(signal, task) {
-      if (isClosed) throw new BackupError('CLOSED', 'The engine is closed.')
+      if (isClosed) throw closedError()
       const work = task(signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]))
       running.add(work)
       try {

@@ -164,6 +164,15 @@ test('what a storage has lost since is backed up once more by a stop', async () 
   expect(await tiersIn(emptied)).toEqual(['shutdown'])
 })
 
+test('a start that comes after a stop does not cut it short: it fails when that is through', async () => {
+  const storage = memory()
+  const { backup } = await open(storage)
+  const closed = backup.close({ backup: 'if-changed' })
+  await expect(backup.start()).rejects.toMatchObject({ code: 'CLOSED' })
+  expect(await tiersIn(storage)).toEqual(['shutdown'])
+  await closed
+})
+
 test('a storage that cannot be closed is named, and keeps nothing from its end', async () => {
   const storage = memory()
   const close = (): never => {
