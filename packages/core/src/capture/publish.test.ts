@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -352,6 +353,22 @@ describe('into a database that is there', () => {
     app.close()
     expect(look(target).labels).toEqual(['mine', 'old'])
   })
+
+  it.each(['wal', 'delete'] as const)(
+    'of mode %s may have been cut off, so that SQLite does not open it',
+    async (mode) => {
+      make(target, { rows: 1000, label: 'old', mode }).close()
+      truncateSync(target, 20_000)
+      const rest = readFileSync(target)
+      const { ino } = statSync(target)
+      expect(() => look(target)).toThrow('malformed')
+      const image = makeImage({ rows: 10, label: 'new', mode })
+      expect((await capture.publish(params(image, { safetyCopy: safetyCopy() }))).how).toBe('online')
+      expect(look(target)).toEqual({ labels: ['new'], rows: 10, integrity: 'ok' })
+      expect(statSync(target).ino).toBe(ino)
+      expect(readFileSync(safetyCopy()).subarray(0, rest.length).equals(rest)).toBe(true)
+    },
+  )
 
   it('takes the log into the safety copy', async () => {
     const app = make(target, { rows: 100, label: 'old' })

@@ -5,6 +5,7 @@ import { followLinks } from '../spool/follow-links.ts'
 import type { DatabaseHeader } from '../wal/database-header.ts'
 import { sqliteCode } from '../wal/result-code.ts'
 import { decidePublish, type PublishRoute, type Target } from './decide-publish.ts'
+import { fillCutOff } from './fill-cut-off.ts'
 import { attachLive, type LiveDatabase } from './live-database.ts'
 import { probeHeader } from './probe-header.ts'
 import type { Publish, Published, PublishProgress } from './protocol.ts'
@@ -85,8 +86,10 @@ async function putOnline(
   const wasEmpty = found.state === 'empty'
   // An empty file's -wal belongs to a database that is gone. Its -journal may belong to an app that is just creating it.
   const setAside = wasEmpty ? await moveAside(target, ['-wal', '-shm']) : []
-  if (found.state === 'database' && found.header.journalMode === 'rollback')
-    setImageJournalMode(params.temp, 'rollback')
+  if (found.state === 'database') {
+    if (found.header.journalMode === 'rollback') setImageJournalMode(params.temp, 'rollback')
+    await fillCutOff(target, found.header, context.signal)
+  }
   if (readImageHeader(params.temp).pageCount === 1) growToTwoPages(params.temp)
 
   const replace = () => replaceContent(params, target, found.state === 'database' ? found.header : undefined, context)
