@@ -2,11 +2,15 @@ import type { AuditLog, Logger, SqliteBackup, Storage } from '@sqlite-backup/cor
 import type { ActivityTracker } from './activity.ts'
 import type { FactCache } from './facts/fact-cache.ts'
 import type { Job, Jobs } from './jobs.ts'
+import type { Patience } from './patience.ts'
 import type { EventStream } from './web/event-stream.ts'
+import { withPatience } from './with-patience.ts'
 
 /** What every handler works with. */
 export interface AdminContext {
   readonly engine: SqliteBackup
+  /** How long pages wait for a storage. */
+  readonly patience: Patience
   /** Nobody else has this engine: no schedule of it runs, and no stop of the app closes it. */
   readonly ownsEngine: boolean
   readonly audit: AuditLog
@@ -37,6 +41,7 @@ export interface NamedStorage {
   readonly storage: Storage
 }
 
-export function storagesOf({ engine }: Pick<AdminContext, 'engine'>): readonly NamedStorage[] {
-  return engine.storages.map((name) => ({ name, storage: engine.storage(name) }))
+/** For what the admin itself reads and writes; the engine has its own. */
+export function storagesOf({ engine, patience }: Pick<AdminContext, 'engine' | 'patience'>): readonly NamedStorage[] {
+  return engine.storages.map((name) => ({ name, storage: withPatience(engine.storage(name), name, patience) }))
 }

@@ -1,4 +1,12 @@
-import { createAuditLog, createEngine, type Logger, resolveConfig, type SqliteBackup } from '@sqlite-backup/core'
+import {
+  createAuditLog,
+  createEngine,
+  type Duration,
+  type Logger,
+  parseDuration,
+  resolveConfig,
+  type SqliteBackup,
+} from '@sqlite-backup/core'
 import { keepRule } from './actions/restore-request.ts'
 import { trackActivity } from './activity.ts'
 import { type AdminContext, storagesOf } from './admin-context.ts'
@@ -8,6 +16,7 @@ import { createFactCache } from './facts/fact-cache.ts'
 import { createJobRecords } from './job-records.ts'
 import { createJobs, type Job } from './jobs.ts'
 import { type PasswordAuth, type PasswordInput, password } from './password.ts'
+import { createPatience } from './patience.ts'
 
 export interface AdminOptions<Input = Request> {
   /** Who may do what; `password('VARIABLE')` for apps without a login. @default a password in SQLITE_BACKUP_ADMIN_PASSWORD */
@@ -22,6 +31,8 @@ export interface AdminOptions<Input = Request> {
   readonly publicPath?: string
   /** Other origins whose pages may send actions, like `https://admin.example.com`. @default none */
   readonly trustedOrigins?: readonly string[]
+  /** How long a page waits for a storage that neither answers nor fails; then it is shown as not answering. @default '8s' */
+  readonly storageWait?: Duration
   /** Hears what went wrong inside; the page does not show it. @default none */
   readonly log?: Logger
   readonly now?: () => Date
@@ -43,6 +54,8 @@ export interface Admin<Input> {
   /** Ends open pages, aborts jobs, and closes the engine when it is its own. */
   close(): Promise<void>
 }
+
+const defaultStorageWait: Duration = '8s'
 
 /** The environment variable that is enough to switch the admin on. */
 export const passwordVariable = 'SQLITE_BACKUP_ADMIN_PASSWORD'
@@ -131,6 +144,7 @@ const knownOptions = new Set([
   'environment',
   'publicPath',
   'trustedOrigins',
+  'storageWait',
   'log',
   'now',
 ])
@@ -141,7 +155,8 @@ function checkOptions(options: AdminOptions<never>): void {
       throw new Error(`backupAdmin() has no option "${name}". It has: ${[...knownOptions].join(', ')}.`)
     }
   }
-  const { approvals, publicPath, trustedOrigins = [] } = options
+  const { approvals, publicPath, trustedOrigins = [], storageWait } = options
+  if (storageWait !== undefined) parseDuration(storageWait)
   if (approvals !== undefined && approvals !== 1 && approvals !== 2) throw new Error('approvals should be 1 or 2.')
   if (publicPath !== undefined && !/^\/[^\s"'<>?#\\]*$/.test(publicPath)) {
     throw new Error('publicPath should be a path that begins with a slash, like /ops/backups.')
@@ -163,12 +178,14 @@ async function openContext(options: AdminOptions<never>, now: () => Date): Promi
     if (!name.endsWith('.progress')) facts.clear()
   })
   const { log, approvals = 1 } = options
-  const storages = storagesOf({ engine })
+  const patience = createPatience(parseDuration(options.storageWait ?? defaultStorageWait), now)
+  const storages = storagesOf({ engine, patience })
   const jobs = createJobs({ now, records: createJobRecords(storages, now), log })
   // Where two people are wanted, the first view reads their requests.
   const leftBehind = approvals === 1 ? [] : engine.databases.map((name) => [name, foundBehind(name)] as const)
   return {
     engine,
+    patience,
     ownsEngine: options.backup === undefined,
     facts,
     looked: new Set(),

@@ -15,7 +15,7 @@ export type { AuditAction, AuditEntry } from './audit/audit-entry.ts'
 export { type AuditLog, type AuditReport, createAuditLog } from './audit/audit-log.ts'
 export { describeAction } from './audit/describe-action.ts'
 export { inFirstStorage } from './audit/first-taking.ts'
-export { databaseFolder } from './catalog/keys.ts'
+export { type BackupEntry, catalogFolder, databaseFolder, parseCatalogKey } from './catalog/keys.ts'
 export type { Manifest, Tier, Trigger } from './catalog/manifest.ts'
 export { parseTime } from './catalog/parse-time.ts'
 // For those who write a storage, a host or a command of their own.

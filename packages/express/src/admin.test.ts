@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { adminSuite } from '@sqlite-backup/admin/testing'
 import express, { Router } from 'express'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { backupAdmin } from './admin.ts'
 
 adminSuite({
@@ -52,4 +55,32 @@ test('an open page ends when the server stops listening, though nobody closed th
   await closed
   expect(server.listening).toBe(false)
   await handler.close()
+})
+
+test("app.use(backupAdmin()) as it is written: a config file, a password, and everything else is the app's", async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'express-admin-'))
+  const config = join(dir, 'sqlite-backup.config.json')
+  writeFileSync(
+    config,
+    JSON.stringify({ databases: { diary: join(dir, 'diary.db') }, storages: { near: join(dir, 'b') } }),
+  )
+  vi.stubEnv('SQLITE_BACKUP_CONFIG', config)
+  vi.stubEnv('SQLITE_BACKUP_ADMIN_PASSWORD', 'correct horse battery')
+  const handler = backupAdmin()
+  const server = express().use(handler).listen(0, '127.0.0.1')
+  onTestFinished(async () => {
+    vi.unstubAllEnvs()
+    await handler.close()
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    rmSync(dir, { recursive: true, force: true })
+  })
+  await new Promise((resolve) => server.once('listening', resolve))
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const enter = (password: string): Promise<Response> =>
+    fetch(`${origin}/admin/backups`, { headers: { authorization: `Basic ${btoa(`me:${password}`)}` } })
+  expect((await enter('wrong')).status).toBe(401)
+  const page = await enter('correct horse battery')
+  expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('diary')])
+  expect((await fetch(`${origin}/admin`)).status).toBe(404)
 })

@@ -4,6 +4,7 @@ import type { Job } from '../jobs.ts'
 import { AdminError } from '../web/admin-error.ts'
 import { backupIdOf, databaseOf, type Exchange, storageOf } from '../web/exchange.ts'
 import { requireIdle } from './make-backup.ts'
+import { showBackup } from './show-backup.ts'
 
 /** What a page does not wait for: above this, somebody has to ask for it. */
 const MAX_INLINE_BYTES = 64_000_000
@@ -49,7 +50,7 @@ export async function compareBackup(exchange: Exchange): Promise<Job> {
   const from = storageOf(exchange)
   requireIdle(exchange, 'compare', database)
   const source = { database, ...(from === undefined ? {} : { from }) }
-  const { manifest } = await admin.engine.show(id, source)
+  const { manifest } = await showBackup(exchange)
   if (manifest.database !== database) throw new AdminError(404, 'BACKUP_NOT_FOUND', 'There is no such backup.')
   const actor = access.actor.id
   await admin.audit.append(database, { actor, action: 'compare.requested', backup: id })

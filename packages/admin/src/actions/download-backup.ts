@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type AdminContext, storagesOf } from '../admin-context.ts'
 import { claimTicket, findTicket, forgetTickets, putTicket, type TicketPlace, ticketId } from '../tickets.ts'
 import { AdminError } from '../web/admin-error.ts'
-import { backupIdOf, databaseOf, type Exchange, storageOf } from '../web/exchange.ts'
+import { databaseOf, type Exchange } from '../web/exchange.ts'
+import { openScratch } from './open-scratch.ts'
+import { showBackup } from './show-backup.ts'
 
 /** What a link gives, once. */
 interface DownloadTicket {
@@ -39,11 +40,7 @@ export async function makeDownloadLink(exchange: Exchange): Promise<DownloadLink
   if (form !== 'stored' && form !== 'database' && form !== 'live') {
     throw new AdminError(400, 'FORM_INVALID', 'Download it as "database" or as "stored".')
   }
-  const from = storageOf(exchange)
-  const found =
-    form === 'live'
-      ? undefined
-      : await admin.engine.show(backupIdOf(exchange), { database, ...(from === undefined ? {} : { from }) })
+  const found = form === 'live' ? undefined : await showBackup(exchange)
   const at = admin.now()
   const token = ticketId(at, 32)
   const actor = access.actor.id
@@ -137,8 +134,7 @@ async function databaseFile(
 ): Promise<Response> {
   const source = { database, ...(storage === undefined ? {} : { from: storage }) }
   const { target } = await engine.planRestore(backup, source)
-  const dir = await scratchDir(dirname(target))
-  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true })
+  const { dir, remove } = await openScratch(dirname(target))
   try {
     const output = join(dir, 'download.db')
     await engine.restore(backup, { ...source, output, acceptOtherEnvironment: true, signal })
@@ -150,16 +146,6 @@ async function databaseFile(
   } catch (error) {
     await remove()
     throw error
-  }
-}
-
-async function scratchDir(parent: string): Promise<string> {
-  try {
-    return await mkdtemp(join(parent, '.sqlite-backup-download-'))
-  } catch (error) {
-    // The folder of a database that is gone.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return mkdtemp(join(tmpdir(), 'sqlite-backup-download-'))
   }
 }
 

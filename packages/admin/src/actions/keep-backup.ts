@@ -1,5 +1,6 @@
 import { AdminError } from '../web/admin-error.ts'
 import { backupIdOf, databaseOf, type Exchange } from '../web/exchange.ts'
+import { showBackup } from './show-backup.ts'
 
 const answers = new Map([
   ['yes', true],
@@ -16,7 +17,7 @@ export async function keepBackup(exchange: Exchange): Promise<boolean> {
   const wanted = answers.get(input.keep ?? '')
   if (wanted === undefined) throw new AdminError(400, 'KEEP_INVALID', 'Say keep: true or keep: false.')
   // What cannot be kept is no action.
-  await admin.engine.show(id, { database })
+  await showBackup(exchange)
   const actor = access.actor.id
   const reason = input.reason?.trim()
   await admin.audit.append(database, { actor, action: wanted ? 'backup.kept' : 'backup.unkept', backup: id })

@@ -3,7 +3,7 @@ import type { RestorePlan } from '@sqlite-backup/core'
 import { formatDuration } from '../format.ts'
 import type { Job } from '../jobs.ts'
 import { AdminError } from '../web/admin-error.ts'
-import { backupIdOf, databaseOf, type Exchange, requirePermission, storageOf } from '../web/exchange.ts'
+import { backupIdOf, databaseOf, type Exchange, requirePermission } from '../web/exchange.ts'
 import { requireIdle } from './make-backup.ts'
 import {
   decideRequest,
@@ -12,6 +12,7 @@ import {
   type RestoreRequestReport,
   requireOpenRequest,
 } from './restore-request.ts'
+import { showBackup } from './show-backup.ts'
 
 /** Where a restored database goes. */
 export type RestoreTo = 'database' | 'file'
@@ -20,11 +21,11 @@ export type RestoreTo = 'database' | 'file'
 export async function planOf(exchange: Exchange, to: RestoreTo): Promise<RestorePlan> {
   const { admin } = exchange
   const database = databaseOf(exchange)
-  const from = storageOf(exchange)
-  const source = { database, ...(from === undefined ? {} : { from }) }
-  const inPlace = await admin.engine.planRestore(backupIdOf(exchange), source)
+  // A plan looks at the database, too, which takes as long as it takes: who does not answer is found out before.
+  const { storage: from } = await showBackup(exchange)
+  const inPlace = await admin.engine.planRestore(backupIdOf(exchange), { database, from })
   if (to === 'database') return inPlace
-  return admin.engine.planRestore(inPlace.id, { ...source, output: besideTarget(inPlace) })
+  return admin.engine.planRestore(inPlace.id, { database, from, output: besideTarget(inPlace) })
 }
 
 /** Nobody names a path here: the file stands beside the database, where there is room and the same people may read. */

@@ -2,8 +2,9 @@ import type { CheckLevel } from '@sqlite-backup/core'
 import { formatDuration } from '../format.ts'
 import type { Job } from '../jobs.ts'
 import { AdminError } from '../web/admin-error.ts'
-import { backupIdOf, databaseOf, type Exchange, storageOf } from '../web/exchange.ts'
+import { databaseOf, type Exchange, storageOf } from '../web/exchange.ts'
 import { requireIdle } from './make-backup.ts'
+import { showBackup } from './show-backup.ts'
 
 const levels: readonly CheckLevel[] = ['stored', 'checked', 'proven']
 
@@ -11,7 +12,6 @@ const levels: readonly CheckLevel[] = ['stored', 'checked', 'proven']
 export async function verifyBackup(exchange: Exchange): Promise<Job> {
   const { admin, access, input } = exchange
   const database = databaseOf(exchange)
-  const id = backupIdOf(exchange)
   const level = levels.find((each) => each === (input.level ?? 'checked'))
   if (level === undefined) {
     throw new AdminError(400, 'LEVEL_INVALID', `The level should be one of ${levels.join(', ')}.`)
@@ -19,7 +19,7 @@ export async function verifyBackup(exchange: Exchange): Promise<Job> {
   const from = storageOf(exchange)
   const source = { database, ...(from === undefined ? {} : { from }) }
   requireIdle(exchange, 'verify', database)
-  const { manifest } = await admin.engine.show(id, source)
+  const { manifest } = await showBackup(exchange)
   const actor = access.actor.id
   await admin.audit.append(database, { actor, action: 'verify.requested', backup: manifest.id, detail: { level } })
   return admin.jobs.start({

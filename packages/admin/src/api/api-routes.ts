@@ -6,6 +6,7 @@ import { keepBackup } from '../actions/keep-backup.ts'
 import { makeBackup } from '../actions/make-backup.ts'
 import { approveRestore, denyRestore, planOf, requestRestore } from '../actions/restore-backup.ts'
 import { listRestoreRequests } from '../actions/restore-request.ts'
+import { showBackup } from '../actions/show-backup.ts'
 import { verifyBackup } from '../actions/verify-backup.ts'
 import { readOverview } from '../facts/read-overview.ts'
 import { readStorageUse } from '../facts/read-storage-use.ts'
@@ -14,7 +15,7 @@ import { listBackups, maySeePlan } from '../pages/page-routes.ts'
 import { link } from '../pages/parts.ts'
 import type { Route } from '../routes.ts'
 import { AdminError } from '../web/admin-error.ts'
-import { backupIdOf, databaseOf, type Exchange, storageOf } from '../web/exchange.ts'
+import { databaseOf, type Exchange } from '../web/exchange.ts'
 
 /** The same facts and actions for programs. docs/10-admin.md is the manual. */
 export const apiRoutes: readonly Route[] = [
@@ -36,7 +37,12 @@ export const apiRoutes: readonly Route[] = [
     permission: 'backup',
     handle: async (exchange) => json({ job: await makeBackup(exchange) }, 202),
   },
-  { method: 'GET', path: '/api/backups/:id', permission: 'view', handle: showBackup },
+  {
+    method: 'GET',
+    path: '/api/backups/:id',
+    permission: 'view',
+    handle: async (exchange) => json(await showBackup(exchange)),
+  },
   {
     method: 'POST',
     path: '/api/backups/:id/verify',
@@ -113,14 +119,6 @@ export const apiRoutes: readonly Route[] = [
   },
   { method: 'GET', path: '/api/events', permission: 'view', handle: openActivityStream },
 ]
-
-async function showBackup(exchange: Exchange): Promise<Response> {
-  const from = storageOf(exchange)
-  const database = databaseOf(exchange)
-  return json(
-    await exchange.admin.engine.show(backupIdOf(exchange), { database, ...(from === undefined ? {} : { from }) }),
-  )
-}
 
 async function makeLink(exchange: Exchange): Promise<Response> {
   const { token, expiresAt } = await makeDownloadLink(exchange)

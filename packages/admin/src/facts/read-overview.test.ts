@@ -42,6 +42,12 @@ test('the first view of 10,000 backups takes six requests, and the next one none
     disk.reset()
     await visit()
     expect(disk.total()).toBe(0)
+    const uses = new Request('http://localhost/admin/backups/api/storages')
+    const { storages } = (await (await admin.handle(uses, { input: uses, basePath: '/admin/backups' })).json()) as {
+      storages: { count: number; days: unknown[] }[]
+    }
+    expect(storages).toMatchObject([{ count: 10_001 }])
+    expect(disk.total()).toBeLessThanOrEqual(11)
     await admin.close()
   }
 })
@@ -87,6 +93,45 @@ test('what one storage knows about a backup is shown, and one that is down stops
   expect(link.status, await link.clone().text()).toBeLessThan(300)
   isDown = false
   expect((await post(`/api/backups/${id}/keep`, { keep: 'constructor' })).status).toBe(400)
+})
+
+test('a storage that neither answers nor fails holds no page for long, and is shown as not answering', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'admin-overview-'))
+  const db = new DatabaseSync(join(dir, 'shop.db'))
+  db.exec('CREATE TABLE t (x)')
+  const [near, far] = [memory(), memory()]
+  let isHanging = false
+  const untilAbort = (signal: AbortSignal | undefined): Promise<never> =>
+    new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+  const slow: Storage = {
+    ...far,
+    list: (options) => (isHanging ? untilAbort(options?.signal) : far.list(options)),
+    get: (key, options) => (isHanging ? untilAbort(options?.signal) : far.get(key, options)),
+  }
+  const engine = await openBackup({
+    databases: { shop: join(dir, 'shop.db') },
+    storages: { far: slow, near },
+    jobs: false,
+  })
+  await engine.backup('shop')
+  const grant = { actor: { id: 'ann' }, permissions: 'all' } as const
+  const admin = createAdmin({ backup: engine, authorize: () => grant, approvals: 2, storageWait: '40ms' })
+  onTestFinished(async () => {
+    isHanging = false
+    await admin.close()
+    await engine.close()
+    db.close()
+    rmSync(dir, { recursive: true })
+  })
+  isHanging = true
+  for (const path of ['/', '/storage', '/audit']) {
+    const request = new Request(`http://localhost/admin/backups${path}`)
+    const response = await admin.handle(request, { input: request, basePath: '/admin/backups' })
+    expect(response.status, path).toBe(200)
+    expect(await response.text(), path).toContain('far did not answer within 40 ms.')
+  }
+  const named = new Request('http://localhost/admin/backups/backups?storage=far')
+  expect((await admin.handle(named, { input: named, basePath: '/admin/backups' })).status).toBe(503)
 })
 
 /** Manifests of backups that were made every hour before: copies of the one that is there. */

@@ -1,4 +1,11 @@
-import type { BackupList, DatabaseStatus, Status } from '@sqlite-backup/core'
+import {
+  BackupError,
+  type BackupList,
+  type DatabaseStatus,
+  isBackupError,
+  type Status,
+  type StorageStatus,
+} from '@sqlite-backup/core'
 import { listRestoreRequests, type RestoreRequestReport } from '../actions/restore-request.ts'
 import type { Activity, LastFailure } from '../activity.ts'
 import type { AdminContext } from '../admin-context.ts'
@@ -40,11 +47,14 @@ export async function readOverview(admin: AdminContext, database: string): Promi
   // A deep look for forks is for those who stay: the first page comes with a handful of requests.
   const isFirst = !admin.looked.has(database)
   const forkDepth = isFirst ? 2 : 8
-  const [{ status, readAtMs }, requests, interrupted] = await Promise.all([
-    facts.get(`status ${database} ${forkDepth}`, async () => ({
-      status: await engine.status({ database, recent: overviewBackups, forkDepth }),
-      readAtMs: now().getTime(),
-    })),
+  const [status, reports, requests, interrupted] = await Promise.all([
+    // Of no storage: what the engine knows without asking one.
+    engine.status({ database, from: '' }),
+    Promise.all(
+      engine.storages.map((storage) =>
+        facts.get(`status ${database} ${storage} ${forkDepth}`, () => statusOf(admin, database, storage, forkDepth)),
+      ),
+    ),
     // With the first view one of two lists is read; what the other held at mount is known.
     isFirst && admin.approvals === 1
       ? []
@@ -53,10 +63,11 @@ export async function readOverview(admin: AdminContext, database: string): Promi
       ? (admin.leftBehind.get(database) ?? [])
       : facts.get(`interrupted ${database}`, () => orNone(() => admin.jobs.interrupted(database))),
   ])
-  const spentMs = now().getTime() - readAtMs
-  const storages = (status.databases[0]?.storages ?? []).map((each) =>
-    each.newest === undefined ? each : { ...each, newest: { ...each.newest, ageMs: each.newest.ageMs + spentMs } },
-  )
+  const storages = reports.map(({ report, readAtMs }) => {
+    const spentMs = now().getTime() - readAtMs
+    const { newest } = report
+    return newest === undefined ? report : { ...report, newest: { ...newest, ageMs: newest.ageMs + spentMs } }
+  })
   admin.looked.add(database)
   const newest = newestOf(storages.flatMap(({ recent }) => (recent === undefined ? [] : [recent])))
   const next = status.databases[0]?.next
@@ -76,6 +87,32 @@ export async function readOverview(admin: AdminContext, database: string): Promi
     interrupted,
     brokeGlass: requests.filter(({ state }) => state === 'broke-glass'),
     newest,
+  }
+}
+
+interface StorageReport {
+  readonly report: StorageStatus
+  readonly readAtMs: number
+}
+
+async function statusOf(
+  { engine, patience, now }: AdminContext,
+  database: string,
+  storage: string,
+  forkDepth: number,
+): Promise<StorageReport> {
+  try {
+    const { databases } = await patience.wait(storage, (signal) =>
+      engine.status({ database, from: storage, recent: overviewBackups, forkDepth, signal }),
+    )
+    const [report] = databases.flatMap(({ storages }) => storages)
+    if (report !== undefined) return { report, readAtMs: now().getTime() }
+    throw new BackupError('INTERNAL', `The engine says nothing of ${storage}.`)
+  } catch (error) {
+    if (!isBackupError(error, 'UNAVAILABLE')) throw error
+    // Where it is has not been looked up: only what is known to be on this machine's disk is warned of.
+    const report = { storage, healthy: false, offsite: true, problems: [error.message] }
+    return { report, readAtMs: now().getTime() }
   }
 }
 

@@ -1,5 +1,5 @@
-import type { BackupSummaryEntry, Tier } from '@sqlite-backup/core'
-import type { AdminContext } from '../admin-context.ts'
+import { catalogFolder, isBackupError, listAll, parseCatalogKey, type Tier } from '@sqlite-backup/core'
+import { type AdminContext, type NamedStorage, storagesOf } from '../admin-context.ts'
 
 /** How much one storage holds of a database. */
 export interface StorageUse {
@@ -16,59 +16,46 @@ export interface StorageUse {
   readonly problem?: string
 }
 
-const PAGE = 1000
-const MAX_BACKUPS = 200_000
-
 export async function readStorageUse(admin: AdminContext, database: string): Promise<readonly StorageUse[]> {
   return Promise.all(
-    admin.engine.storages.map((storage) =>
-      admin.facts.get(`use ${storage} ${database}`, () => useOf(admin, database, storage)),
+    storagesOf(admin).map((storage) =>
+      admin.facts.get(`use ${storage.name} ${database}`, () => useOf(storage, database)),
     ),
   )
 }
 
-async function useOf({ engine }: AdminContext, database: string, storage: string): Promise<StorageUse> {
-  const description = engine.storage(storage).name
+/** Keys alone say all of it: one request for every thousand backups. */
+async function useOf({ name, storage }: NamedStorage, database: string): Promise<StorageUse> {
+  const about = { storage: name, description: storage.name }
   const tiers = new Map<Tier, { count: number; sizeBytes: number }>()
   const days = new Map<string, number>()
   let count = 0
   let sizeBytes = 0
   let oldest: string | undefined
   try {
-    let cursor: string | undefined
-    do {
-      const page: { readonly items: readonly BackupSummaryEntry[]; readonly cursor?: string } = await engine.list(
-        database,
-        {
-          from: storage,
-          limit: PAGE,
-          forks: false,
-          ...(cursor === undefined ? {} : { cursor }),
-        },
-      )
-      for (const item of page.items) {
-        const sum = tiers.get(item.tier) ?? { count: 0, sizeBytes: 0 }
-        tiers.set(item.tier, { count: sum.count + 1, sizeBytes: sum.sizeBytes + item.storedSizeBytes })
-        const day = item.created.slice(0, 10)
-        // Newest first: the first of a day is its last backup.
-        if (!days.has(day)) days.set(day, item.storedSizeBytes)
-        count++
-        sizeBytes += item.storedSizeBytes
-        oldest = item.created
-      }
-      cursor = page.cursor
-    } while (cursor !== undefined && count < MAX_BACKUPS)
+    for await (const { key } of listAll(storage, { prefix: catalogFolder(database) })) {
+      const entry = parseCatalogKey(key)
+      if (entry === undefined) continue
+      const { tier, storedSizeBytes } = entry
+      const created = entry.created.toISOString()
+      const sum = tiers.get(tier) ?? { count: 0, sizeBytes: 0 }
+      tiers.set(tier, { count: sum.count + 1, sizeBytes: sum.sizeBytes + storedSizeBytes })
+      // Ascending: the last of a day stays.
+      days.set(created.slice(0, 10), storedSizeBytes)
+      count++
+      sizeBytes += storedSizeBytes
+      oldest ??= created
+    }
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'BackupError') throw error
-    return { storage, description, count: 0, sizeBytes: 0, tiers: [], days: [], problem: error.message }
+    if (!isBackupError(error)) throw error
+    return { ...about, count: 0, sizeBytes: 0, tiers: [], days: [], problem: error.message }
   }
   return {
-    storage,
-    description,
+    ...about,
     count,
     sizeBytes,
     tiers: [...tiers].map(([tier, sum]) => ({ tier, ...sum })).sort((a, b) => b.sizeBytes - a.sizeBytes),
-    days: [...days].map(([day, size]) => ({ day, sizeBytes: size })).reverse(),
+    days: [...days].map(([day, size]) => ({ day, sizeBytes: size })),
     ...(oldest === undefined ? {} : { oldest }),
   }
 }

@@ -7,7 +7,9 @@ import { keepBackup } from '../actions/keep-backup.ts'
 import { makeBackup } from '../actions/make-backup.ts'
 import { approveRestore, denyRestore, planOf, requestRestore } from '../actions/restore-backup.ts'
 import { listRestoreRequests } from '../actions/restore-request.ts'
+import { showBackup as findBackup } from '../actions/show-backup.ts'
 import { verifyBackup } from '../actions/verify-backup.ts'
+import { askInOrder } from '../ask-in-order.ts'
 import { assets } from '../assets.ts'
 import { readOverview } from '../facts/read-overview.ts'
 import { readStorageUse } from '../facts/read-storage-use.ts'
@@ -124,14 +126,14 @@ export async function listBackups(exchange: Exchange, filter: BackupsFilter = fi
   const options: ListBackupsOptions = {
     limit,
     marks: true,
-    ...(storage === undefined ? {} : { from: storage }),
     ...(tier === undefined ? {} : { tier }),
     ...(name === undefined ? {} : { name }),
     ...(since === undefined ? {} : { since: dateOf(since, '00:00:00.000') }),
     ...(until === undefined ? {} : { until: dateOf(until, '23:59:59.999') }),
     ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
   }
-  return admin.engine.list(databaseOf(exchange), options)
+  const database = databaseOf(exchange)
+  return askInOrder(admin, storage, (asked) => admin.engine.list(database, { ...options, ...asked }))
 }
 
 function filterOf(exchange: Exchange): BackupsFilter {
@@ -160,11 +162,7 @@ function dateOf(text: string, time: string): Date {
 
 async function showBackup(exchange: Exchange): Promise<Response> {
   const database = databaseOf(exchange)
-  const from = storageOf(exchange)
-  const details = await exchange.admin.engine.show(backupIdOf(exchange), {
-    database,
-    ...(from === undefined ? {} : { from }),
-  })
+  const details = await findBackup(exchange)
   return page(
     frame(exchange, { title: details.manifest.id, section: 'backups', database }),
     backupPage(exchange, details),
@@ -190,7 +188,6 @@ async function showTimeline(exchange: Exchange): Promise<Response> {
   const { admin, query } = exchange
   const database = databaseOf(exchange)
   const from = storageOf(exchange)
-  const source = from === undefined ? {} : { from }
   let problem: AdminError | undefined
   if (query.at) {
     // Without a zone, the field means what it says: UTC.
@@ -198,7 +195,9 @@ async function showTimeline(exchange: Exchange): Promise<Response> {
       /(Z|[+-]\d{2}:?\d{2})$/i.test(query.at) || query.at.length <= 10 ? query.at : `${query.at}Z`,
       '23:59:59.999',
     )
-    const { items, storage } = await admin.engine.list(database, { ...source, until, limit: 1, forks: false })
+    const { items, storage } = await askInOrder(admin, from, (asked) =>
+      admin.engine.list(database, { ...asked, until, limit: 1, forks: false }),
+    )
     const [found] = items
     if (found !== undefined) return seeOther(exchange, `/restore/${found.id}`, { storage })
     problem = new AdminError(404, 'BACKUP_NOT_FOUND', 'There is no backup at or before that moment.', {
@@ -210,13 +209,15 @@ async function showTimeline(exchange: Exchange): Promise<Response> {
     throw new AdminError(400, 'SPAN_INVALID', `The span should be one of ${Object.keys(spans).join(', ')}.`)
   }
   const { ms } = spans[span]
-  const list = await admin.engine.list(database, {
-    ...source,
-    limit: MAX_POINTS,
-    marks: true,
-    forks: false,
-    ...(ms === undefined ? {} : { since: new Date(admin.now().getTime() - ms) }),
-  })
+  const list = await askInOrder(admin, from, (asked) =>
+    admin.engine.list(database, {
+      ...asked,
+      limit: MAX_POINTS,
+      marks: true,
+      forks: false,
+      ...(ms === undefined ? {} : { since: new Date(admin.now().getTime() - ms) }),
+    }),
+  )
   const response = page(
     frame(exchange, { title: 'Restore', section: 'restore', database }),
     timelinePage(exchange, { list, span, at: query.at, problem }),
