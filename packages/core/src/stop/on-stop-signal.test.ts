@@ -73,12 +73,18 @@ test.each(['before', 'after'])('an app that listens once, and %s us, is not ende
   expect(end).toBe(7)
 })
 
-test('an app that is through, and sends itself the signal again, ends by it', async () => {
+test.each([0, 300])('an app that is through after %i ms, and sends itself the signal again, ends by it', async (ms) => {
   const { printed, end } = await run(`
-    onStopSignal(async () => { await later(100); say('closed') }, { whenAppListens: 'join' })
-    process.once('SIGTERM', () => { say('the app is done'); process.kill(process.pid, 'SIGTERM') })
+    const join = async (_, { appListens }) => { await later(100); say('closed, the app listens: ' + appListens) }
+    onStopSignal(join, { whenAppListens: 'join' })
+    process.once('SIGTERM', async () => { await later(${ms}); say('the app is done'); process.kill(process.pid, 'SIGTERM') })
     say('SIGTERM')`)
-  expect(printed).toBe('the app is done\nclosed\n')
+  expect(printed.split('\n').slice(0, -1).sort()).toEqual([
+    'closed, the app listens: false',
+    'closed, the app listens: true',
+    'the app is done',
+  ])
+  expect(printed).toMatch(/closed, the app listens: false\n$/)
   expect(end).toBe('SIGTERM')
 })
 

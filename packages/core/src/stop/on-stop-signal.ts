@@ -21,8 +21,10 @@ type Handler = (signal: StopSignal, facts: { readonly appListens: boolean }) => 
 interface Listening {
   readonly handlers: Map<Handler, OnStopSignalOptions>
   stoppedAtMs: number | undefined
-  /** It came once more, and by then nobody but us listened. */
+  /** It came once more while handlers ran, and by then nobody but us listened. */
   isRepeated?: boolean
+  /** The handlers have run beside an app that listens, too: it ends by itself, or by sending the signal once more. */
+  isLeftToApp?: boolean
 }
 
 const signals: readonly StopSignal[] = ['SIGTERM', 'SIGINT']
@@ -41,7 +43,7 @@ export function onStopSignal(handler: Handler, options: OnStopSignalOptions = {}
   return () => {
     state.handlers.delete(handler)
     // A signal must end a process that nobody of ours watches over any more.
-    if (state.handlers.size === 0 && state.stoppedAtMs === undefined) unlisten()
+    if (state.handlers.size === 0 && (state.stoppedAtMs === undefined || state.isLeftToApp)) unlisten()
   }
 }
 
@@ -72,13 +74,41 @@ async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
   const appListens = countAppListeners(signal, 1) > 0
   if (state.stoppedAtMs !== undefined) {
     if (appListens) return
-    state.isRepeated = true
-    if (performance.now() - state.stoppedAtMs < SAME_KEY_PRESS_MS) return
-    process.exit(exitCodeOf(signal))
+    if (!state.isLeftToApp) {
+      state.isRepeated = true
+      if (performance.now() - state.stoppedAtMs < SAME_KEY_PRESS_MS) return
+      process.exit(exitCodeOf(signal))
+    }
   }
-  const handlers = [...state.handlers].filter(([, { whenAppListens }]) => !appListens || whenAppListens === 'join')
-  if (handlers.length === 0) return
+  if (handlersFor(state, appListens).length === 0) return
   state.stoppedAtMs = performance.now()
+  state.isLeftToApp = false
+  await runAll(signal, state, appListens)
+  if (appListens && !state.isRepeated) {
+    // It decides when it is over, also when it listened with `once` and its listener is gone.
+    state.isLeftToApp = true
+    if (state.handlers.size === 0) unlisten()
+    return
+  }
+  // It is through already: the last word is ours.
+  if (appListens) await runAll(signal, state, false)
+  unlisten()
+  // `signal-exit` finds itself alone, and lets the signal through.
+  if (countAppListeners(signal, 0) > 0) return
+  // The kernel keeps signals without a listener from process 1: https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
+  if (process.pid === 1) process.exit(exitCodeOf(signal))
+  process.kill(process.pid, signal)
+}
+
+function handlersFor(
+  { handlers }: Listening,
+  appListens: boolean,
+): readonly (readonly [Handler, OnStopSignalOptions])[] {
+  return [...handlers].filter(([, { whenAppListens }]) => !appListens || whenAppListens === 'join')
+}
+
+async function runAll(signal: StopSignal, state: Listening, appListens: boolean): Promise<void> {
+  const handlers = handlersFor(state, appListens)
   const run = (isLast: boolean) =>
     Promise.all(
       handlers
@@ -94,13 +124,6 @@ async function onSignal(signal: StopSignal, state: Listening): Promise<void> {
     )
   await run(false)
   await run(true)
-  unlisten()
-  // Whoever listens besides us decides when it is over, or listened with `once` and is at it; unless it sent the signal
-  // again, to end by it. `signal-exit` finds itself alone, and lets the signal through.
-  if ((appListens && !state.isRepeated) || countAppListeners(signal, 0) > 0) return
-  // The kernel keeps signals without a listener from process 1: https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
-  if (process.pid === 1) process.exit(exitCodeOf(signal))
-  process.kill(process.pid, signal)
 }
 
 function exitCodeOf(signal: StopSignal): number {
