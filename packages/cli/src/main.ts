@@ -48,7 +48,10 @@ async function main(args: readonly string[]): Promise<Ending> {
     if (error instanceof CommanderError && error.code === 'commander.help') return { exitCode: exitCodes.usage }
     const command = commandOf(args)
     const isKnown = program.commands.some((each) => each.name() === command || each.aliases().includes(command))
-    const failure = asUsageError(error, isKnown ? `sqlite-backup ${command} --help` : 'sqlite-backup --help')
+    const help = isKnown ? `sqlite-backup ${command} --help` : 'sqlite-backup --help'
+    // The flags are the other program's: `run node --inspect server.js`.
+    const wantsDashes = ['run', 'guard'].includes(command) && !args.includes('--')
+    const failure = asUsageError(error, wantsDashes ? `sqlite-backup ${command} -- <command>` : help)
     return { exitCode: await printFailure(command, failure, errorTerminal(args)) }
   }
 }

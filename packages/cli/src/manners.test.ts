@@ -30,6 +30,7 @@ describe('the command line', () => {
     [['bakcup'], /Unknown command 'bakcup'\.\n {2}Did you mean backup\?/],
     [['list', '--tier'], /argument missing/],
     [['list', '--tier', 'dayly'], /Allowed choices are .*pre-migration/],
+    [['run', 'node', '--inspect', 'x.js'], /Run `sqlite-backup run -- <command>`/],
     [['-c', 'x.mts', 'keep'], /Run `sqlite-backup keep --help`/],
     [['verify', '--level', 'deep'], /stored, checked, proven/],
     [['list', '--limit', 'many'], /whole number/],

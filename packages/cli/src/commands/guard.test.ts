@@ -121,6 +121,15 @@ describe('guard', () => {
     )
   })
 
+  it('says so when a path is a slip: nothing was guarded', async () => {
+    using folder = tempFolder()
+    const slip = await runCli(folder.path, ['guard', '--db', './ap.db', '--to', './backups', '--', 'true'])
+    expect(slip).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/no database at .*ap\.db[\s\S]*Nothing was guarded/),
+    })
+  })
+
   it('needs no config', async () => {
     using folder = tempFolder()
     const db = join(folder.path, 'mine.db')

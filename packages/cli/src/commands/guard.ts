@@ -1,4 +1,5 @@
-import type { GuardOptions, MigrationRolledBackError } from '@sqlite-backup/core'
+import { existsSync } from 'node:fs'
+import type { GuardOptions, MigrationRolledBackError, SerializedError } from '@sqlite-backup/core'
 import { Command, Option } from 'commander'
 import { usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
@@ -114,7 +115,7 @@ async function guardOne(
   flags: GuardFlags,
   { terminal, signal, cwd, env }: CommandContext,
 ): Promise<GuardedDatabase> {
-  const { serializeError } = await import('@sqlite-backup/core')
+  const { BackupError, serializeError } = await import('@sqlite-backup/core')
   const lockWait = flags.wait === undefined ? {} : { lockWaitMs: await readDuration('--wait', flags.wait) }
   const file = files.get(database) ?? ''
   const filled = words.map((word) => word.replaceAll('{file}', file).replaceAll('{name}', database))
@@ -152,9 +153,15 @@ async function guardOne(
         signal: stop.signal,
       },
     )
+    // A command that made it is well; a path that was misspelt has guarded nothing.
+    if (result.outcome === 'nothing-to-lose' && !existsSync(file)) {
+      throw new BackupError('DATABASE_MISSING', `There is no database at ${file}, before the command or after it.`, {
+        hint: 'Nothing was guarded. Check the path: the command may have migrated another file.',
+      })
+    }
     return result
   } catch (error) {
-    const serialized = serializeError(error)
+    const serialized = inFlags(serializeError(error))
     terminal.printError(renderError(serialized, terminal.errColumns, terminal.err))
     if (serialized.code !== 'MIGRATION_ROLLED_BACK') return { database, outcome: 'failed', error: serialized }
     const rolledBack = error as MigrationRolledBackError
@@ -175,6 +182,13 @@ async function guardOne(
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** The option of the API is a flag here. */
+function inFlags(error: SerializedError): SerializedError {
+  return error.hint === undefined
+    ? error
+    : { ...error, hint: error.hint.replace('in `allowLoss`', 'with --allow-loss') }
 }
 
 /** What is told of SQL migrations before a command applies them, where they can be found. */
