@@ -1,6 +1,6 @@
 import * as clack from '@clack/prompts'
 import type { BackupSummaryEntry } from '@sqlite-backup/core'
-import { interrupted, usageError } from './cli-error.ts'
+import { interrupted } from './cli-error.ts'
 import type { CommandContext } from './command.ts'
 import { formatAge, formatMoment } from './render/ages.ts'
 import { formatBytes } from './render/bytes.ts'
@@ -36,7 +36,6 @@ export async function chooseBackup(
   items: readonly BackupSummaryEntry[],
   context: CommandContext,
 ): Promise<string> {
-  if (items.length === 0) throw usageError('There are no backups to choose from.')
   const options = items.map((item) => ({
     value: item.id,
     label: item.id,

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Comparison, RestoreOptions, RestorePlan } from '@sqlite-backup/core'
 import { Command } from 'commander'
-import { chooseDatabase } from '../choose-database.ts'
+import { chooseDatabase, noBackups } from '../choose-database.ts'
 import { CliError, usageError } from '../cli-error.ts'
 import type { CommandContext, GlobalFlags, Outcome, RunCommand } from '../command.ts'
 import { exitCodeOf, exitCodes } from '../exit-codes.ts'
@@ -200,15 +200,13 @@ async function restoreOptions(
 }
 
 /** On a terminal, which of the newest; elsewhere it has to be said. */
-async function askForBackup(
-  { engine, chosen }: OpenedEngine,
-  database: string,
-  context: CommandContext,
-): Promise<string> {
+async function askForBackup(opened: OpenedEngine, database: string, context: CommandContext): Promise<string> {
+  const { engine, chosen } = opened
   if (!context.terminal.canAsk) {
     throw usageError('Restore which backup?', 'Say `latest`, an id, a name or a time; `sqlite-backup list` shows them.')
   }
   const { chooseBackup } = await import('../ask.ts')
   const page = await engine.list(database, { ...chosen, limit: 20, signal: context.signal })
+  if (page.items.length === 0) throw noBackups(opened)
   return await chooseBackup('Which backup?', page.items, context)
 }

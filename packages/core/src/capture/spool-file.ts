@@ -115,7 +115,7 @@ export async function requireSpace(path: string, bytes: number, reserveBytes: nu
   if (freeBytes - bytes >= reserveBytes) return
   throw new BackupError(
     'SPOOL_NO_SPACE',
-    `The volume of ${dirname(path)} has ${formatSize(freeBytes)} free; ${formatSize(reserveBytes)} of it are left to the app.`,
+    `The volume of ${dirname(path)} has ${formatSize(freeBytes)} free, and ${formatSize(reserveBytes)} have to stay free for the app.`,
     { hint: 'Free some space, or put the spool on another volume. The app and its database were not touched.' },
   )
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 
 /** What a config file may be called, the first that is there wins. */
 export const configFileNames = Object.freeze([
@@ -18,6 +18,13 @@ export async function findConfig(cwd: string): Promise<string | undefined> {
   const project = await nearest(cwd, ['package.json'])
   const last = project === undefined ? resolve(cwd) : dirname(project)
   return nearest(cwd, configFileNames, last)
+}
+
+/** Config files in the folder of the one that is read, which are not: somebody may be editing one of them. */
+export async function configsBeside(file: string): Promise<readonly string[]> {
+  const others = configFileNames.filter((name) => name !== basename(file))
+  const isThere = await Promise.all(others.map((name) => isFile(join(dirname(file), name))))
+  return others.filter((_, at) => isThere[at])
 }
 
 /** The first of these files in a folder or above it, up to and with the folder `last`. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { configFileNames, findConfig } from './find-config.ts'
+import { configFileNames, configsBeside, findConfig } from './find-config.ts'
 import { runInNode } from './testing/run-in-node.ts'
 
 let dir: string
@@ -37,6 +37,15 @@ test.each([
 test('the first name wins', async () => {
   for (const name of configFileNames) await write(name, '{}')
   expect(await findConfig(dir)).toBe(join(dir, 'sqlite-backup.config.mts'))
+  expect(await configsBeside(join(dir, 'sqlite-backup.config.mts'))).toEqual(configFileNames.slice(1))
+})
+
+test('says that a second one is not read', async () => {
+  await write('sqlite-backup.config.mjs', 'export default {}')
+  await write('sqlite-backup.config.json', '{}')
+  const said = 'sqlite-backup.config.mjs is read, and sqlite-backup.config.json beside it is not.'
+  const { value } = await runInNode('resolve-config.ts', 'resolveConfig', { cwd: dir, environment: {} })
+  expect(value).toMatchObject({ warnings: [said] })
 })
 
 test('a config is found from a folder of the project, but not above the project', async () => {

@@ -17,6 +17,7 @@ import type {
 } from './config.ts'
 import { requireDatabaseFile } from './database-path.ts'
 import { defaults } from './defaults.ts'
+import { configsBeside } from './find-config.ts'
 import { fromEnvironment } from './from-environment.ts'
 import { loadConfig } from './load-config.ts'
 import { type Profile, profileFor, profiles } from './profile.ts'
@@ -53,6 +54,11 @@ interface Layer {
   /** Where its relative paths start. */
   readonly dir: string
   readonly detailOf: (path: string) => string | undefined
+}
+
+async function unread(file: string): Promise<readonly string[]> {
+  const others = await configsBeside(file)
+  return others.length === 0 ? [] : [`${basename(file)} is read, and ${others.join(', ')} beside it is not.`]
 }
 
 /** What a layer says about one option. */
@@ -117,7 +123,8 @@ export async function resolveConfig(options: ResolveConfigOptions = {}): Promise
   const appEnvironment = textOf('environment', (config) => config.environment)
   const appVersion = textOf('appVersion', (config) => config.appVersion)
   const encryption = encryptionOf(find, environment, profile)
-  const warnings = [...fromEnv.warnings]
+  const isNamed = (options.file ?? fromEnv.configFile) !== undefined
+  const warnings = [...fromEnv.warnings, ...(loaded === undefined || isNamed ? [] : await unread(loaded.file))]
   const databases = await resolveDatabases(find, environment)
   const storages = fromEnv.enabled ? await resolveStorages(find, fromEnv.ambient, environment, warnings) : []
 
