@@ -21,6 +21,8 @@ export interface RestoreRequest {
   readonly reserveBytes: number
   /** The same on the volume of the spool. @default reserveBytes */
   readonly spoolReserveBytes?: number
+  /** A raw image of the backup that is on local disk still: moved into place instead of fetching the body. */
+  readonly image?: string | undefined
   readonly environment?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -29,6 +31,7 @@ export interface RestoreRequest {
 export async function gatherFacts(request: RestoreRequest): Promise<RestoreFacts> {
   const { capture, from, manifest, mode, overwrite = false, spoolDir, reserveBytes, environment, signal } = request
   const { target, folder } = await placeOf(request.target)
+  const targetVolume = await volumeOf(folder)
   return {
     manifest,
     storage: from.name,
@@ -36,8 +39,9 @@ export async function gatherFacts(request: RestoreRequest): Promise<RestoreFacts
     mode,
     overwrite,
     found: await inspectTarget(capture, target, signal),
-    targetVolume: await volumeOf(folder),
+    targetVolume,
     spoolVolume: await volumeOf(await existingFolder(spoolDir)),
+    isUnpacked: request.image !== undefined && (await deviceOf(request.image)) === targetVolume.device,
     reserveBytes,
     spoolReserveBytes: request.spoolReserveBytes ?? reserveBytes,
     environment,
@@ -56,6 +60,16 @@ export async function inspectTarget(
     if (isBackupError(error, 'DATABASE_INVALID') || isBackupError(error, 'DATABASE_ENCRYPTED')) {
       return { state: 'unreadable', reason: error.message }
     }
+    throw error
+  }
+}
+
+/** Undefined when it is gone. */
+async function deviceOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).dev
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }

@@ -99,6 +99,11 @@ describe('planRestore', () => {
     })
   })
 
+  it('counts no room for an image that lies there already', () => {
+    expect(plan({ isUnpacked: true }).needsBytes).toBe(Math.ceil((20 + 105) * MB))
+    expect(plan({ isUnpacked: true, found: missing }).needsBytes).toBe(0)
+  })
+
   it('leaves each volume its own reserve', () => {
     const stick = { device: 1, freeBytes: 200 * MB }
     const disk = { device: 2, freeBytes: 20_000 * MB }

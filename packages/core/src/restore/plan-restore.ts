@@ -24,6 +24,8 @@ export interface RestoreFacts {
   readonly found: TargetState
   readonly targetVolume: Volume
   readonly spoolVolume: Volume
+  /** The unpacked backup is on the volume of the target already. @default false */
+  readonly isUnpacked?: boolean
   /** What must stay free on the volume of the target, and on that of the spool. */
   readonly reserveBytes: number
   readonly spoolReserveBytes: number
@@ -81,14 +83,19 @@ interface Needs {
   readonly spoolBytes: number
 }
 
-function neededBytes({ manifest, found }: RestoreFacts, how: RestorePlan['how'], keepsSafetyCopy: boolean): Needs {
+function neededBytes(
+  { manifest, found, isUnpacked = false }: RestoreFacts,
+  how: RestorePlan['how'],
+  keepsSafetyCopy: boolean,
+): Needs {
   const imageBytes = manifest.plain.sizeBytes
-  if (found.state !== 'database' || how === 'link') return { targetBytes: imageBytes, spoolBytes: 0 }
+  const fetchedBytes = isUnpacked ? 0 : imageBytes
+  if (found.state !== 'database' || how === 'link') return { targetBytes: fetchedBytes, spoolBytes: 0 }
   const growthBytes = Math.max(0, imageBytes - found.sizeBytes)
   // Until the commit the new pages are in the -wal, or the old ones in the -journal; a little more for their headers.
   const logBytes = found.journalMode === 'wal' && how === 'online' ? imageBytes : found.sizeBytes
   return {
-    targetBytes: Math.ceil(imageBytes + growthBytes + logBytes * 1.05),
+    targetBytes: Math.ceil(fetchedBytes + growthBytes + logBytes * 1.05),
     spoolBytes: keepsSafetyCopy ? found.sizeBytes : 0,
   }
 }

@@ -23,8 +23,6 @@ export interface RestoreDatabase extends RestoreRequest {
   readonly capture: Pick<CaptureClient, 'inspect' | 'publish'>
   readonly work: WorkClient
   readonly keys?: DecryptionKeys | undefined
-  /** A raw image of the backup that is on local disk still: moved into place instead of fetching the body. */
-  readonly image?: string | undefined
   /** Refuse with `RESTORE_TARGET_EXISTS` when a database is there: for a restore at boot. @default false */
   readonly mustBeMissing?: boolean
   /** Restore though SQLite's checks find damage that was there at the source. @default false */

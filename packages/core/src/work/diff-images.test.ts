@@ -69,6 +69,14 @@ test('keys of several columns, of text, and of tables without rowid', () => {
   ])
 })
 
+test('keys of another type are other keys, and are not searched for one by one', () => {
+  const now = image('typed-now.db', 'CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 1), (2, 2)')
+  const after = image('typed-after.db', "CREATE TABLE t(id TEXT PRIMARY KEY, v); INSERT INTO t VALUES ('u1', 1)")
+  const [table] = diffImages(now, after).tables
+  expect(table).toMatchObject({ name: 't', now: 2, after: 1, schema: 'changed' })
+  expect(table?.rowsGoing).toBeUndefined()
+})
+
 test('the schema: tables, columns, indexes, triggers and views that differ', () => {
   const now = image(
     'schema-now.db',

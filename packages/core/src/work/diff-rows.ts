@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { sqliteCode } from '../wal/result-code.ts'
-import { quoteName } from './image-database.ts'
+import { isLookedUp, quoteName } from './image-database.ts'
 import type { TableDifference } from './protocol.ts'
 
 export interface KeyedColumn {
@@ -33,10 +33,10 @@ export function diffRows(database: DatabaseSync, table: string, { left, right, n
   const shared = namesOf(left).filter((name) => !keys.includes(name) && namesOf(right).includes(name))
   const [before, then] = [`now.${quoteName(table)}`, `after.${quoteName(table)}`]
   try {
-    const rowsGoing = countOf(
-      database,
-      `SELECT count(*) AS n FROM ${before} b WHERE NOT EXISTS (SELECT 1 FROM ${then} a WHERE ${onKey})`,
-    )
+    const going = `SELECT count(*) AS n FROM ${before} b WHERE NOT EXISTS (SELECT 1 FROM ${then} a WHERE ${onKey})`
+    // Keys of another type are other keys.
+    if (!isLookedUp(database, going)) return {}
+    const rowsGoing = countOf(database, going)
     const rowsChanging =
       shared.length === 0
         ? 0

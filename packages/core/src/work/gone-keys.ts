@@ -1,11 +1,11 @@
 import { DatabaseSync } from 'node:sqlite'
 import { sqliteCode } from '../wal/result-code.ts'
 import { attachImage, keyedColumnsOf } from './diff-images.ts'
-import { quoteName } from './image-database.ts'
+import { isLookedUp, quoteName } from './image-database.ts'
 
 /**
  * Rows of an older image that are not in the newer one, told apart by their primary key, for each of the tables that has
- * lost any. Tables without a primary key, or with another one now, are left out.
+ * lost any. Tables without a primary key, or with another one now, or one of another type, are left out.
  */
 export function countGoneKeys(before: string, after: string, tables: readonly string[]): Record<string, number> {
   const gone: Record<string, number> = {}
@@ -35,7 +35,7 @@ function countGone(database: DatabaseSync, table: string): number {
   const onKey = before.map((key) => `a.${quoteName(key)} IS b.${quoteName(key)}`).join(' AND ')
   try {
     const sql = `SELECT count(*) AS n FROM now.${name} b WHERE NOT EXISTS (SELECT 1 FROM after.${name} a WHERE ${onKey})`
-    return Number(database.prepare(sql).get()?.n)
+    return isLookedUp(database, sql) ? Number(database.prepare(sql).get()?.n) : 0
   } catch (error) {
     // A collation or a module that only the app has.
     if (sqliteCode(error) === undefined) throw error

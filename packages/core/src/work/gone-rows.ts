@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { sqliteCode } from '../wal/result-code.ts'
 import { attachImage, keyedColumnsOf } from './diff-images.ts'
-import { quoteName } from './image-database.ts'
+import { isLookedUp, quoteName } from './image-database.ts'
 import { matchColumns } from './possible-moves.ts'
 import type { SurveyedTable } from './protocol.ts'
 
@@ -70,8 +70,9 @@ function withBoth<T>(before: string, after: string, look: (database: DatabaseSyn
 }
 
 function countGone(database: DatabaseSync, from: string, to: string, pairs: Pairs): number | undefined {
-  for (const sql of [byKey(database, from, to, pairs), byContent(from, to, pairs)]) {
+  for (const write of [byKey, byContent]) {
     try {
+      const sql = write(database, from, to, pairs)
       if (sql !== undefined) return Number(database.prepare(sql).get()?.n)
     } catch (error) {
       // A collation or a module that only the app has: the content can be compared without its collations.
@@ -92,10 +93,11 @@ function byKey(database: DatabaseSync, from: string, to: string, pairs: Pairs): 
   const onKey = keys.map(([old, name]) => `a.${quoteName(name)} IS b.${quoteName(old)}`).join(' AND ')
   const same = `(${valuesOf('a', pairs, 1)}) IS (${valuesOf('b', pairs, 0)})`
   const found = `SELECT 1 FROM after.${quoteName(to)} a WHERE ${onKey} AND ${same}`
-  return `SELECT count(*) AS n FROM now.${quoteName(from)} b WHERE NOT EXISTS (${found})`
+  const sql = `SELECT count(*) AS n FROM now.${quoteName(from)} b WHERE NOT EXISTS (${found})`
+  return isLookedUp(database, sql) ? sql : undefined
 }
 
-function byContent(from: string, to: string, pairs: Pairs): string {
+function byContent(_database: DatabaseSync, from: string, to: string, pairs: Pairs): string {
   const old = `SELECT ${valuesOf('b', pairs, 0)} FROM now.${quoteName(from)} b NOT INDEXED`
   const now = `SELECT ${valuesOf('a', pairs, 1)} FROM after.${quoteName(to)} a NOT INDEXED`
   return `SELECT count(*) AS n FROM (${old} EXCEPT ${now})`

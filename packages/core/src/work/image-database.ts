@@ -63,6 +63,15 @@ export function countRows(database: DatabaseSync, table: string, schema = 'main'
   return 0
 }
 
+/**
+ * Whether SQLite would look up the rows of `a` by an index. Keys of another type or collation than the other table's are
+ * searched from end to end, once for each of its rows: https://sqlite.org/datatype3.html#type_conversions_prior_to_comparison
+ */
+export function isLookedUp(database: DatabaseSync, sql: string): boolean {
+  const steps = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()
+  return !steps.some(({ detail }) => /^SCAN a\b/.test(String(detail)))
+}
+
 export function pragmaNumber(database: DatabaseSync, name: string): number {
   return Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0)
 }
