@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -283,6 +283,21 @@ describe('schedules', () => {
     expect(lines).toContainEqual(
       expect.stringMatching(/^The backup of app failed \(job hourly\): .*did not reach disk/),
     )
+  })
+
+  test('without a place for the spool the log says so, and they start when there is one', async () => {
+    const { path } = makeDatabase()
+    const disk = memory()
+    const { engine, world, lines } = await open({ databases: { app: path }, storages: { disk } })
+    const inTheWay = join(path, '..', '.sqlite-backup')
+    writeFileSync(inTheWay, '')
+    const start = world.now()
+    await engine.start()
+    await world.runUntil(start + 60_000, 1)
+    expect(lines).toContainEqual(expect.stringMatching(/^The schedules of app cannot start: The spool folder/))
+    rmSync(inTheWay)
+    await world.runUntil(start + 10 * 60_000, 1)
+    expect(await count(disk)).toBe(1)
   })
 
   test('a failed restore starts no schedule', async () => {

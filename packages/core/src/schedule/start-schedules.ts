@@ -47,7 +47,8 @@ export async function startSchedules(options: StartSchedules): Promise<void> {
   const { context, database, timer, random, signal, chores } = options
   const { bus, config, storages } = context
   if (storages.length === 0) return
-  const spoolDir = await openSpool(database)
+  const spoolDir = await openWhenPossible(options)
+  if (spoolDir === undefined) return
   const state = await readSpoolState(spoolDir)
   const oneByOne = createQueue()
   const jobs = config.jobs.filter(
@@ -86,6 +87,28 @@ export async function startSchedules(options: StartSchedules): Promise<void> {
       }),
     ),
   ])
+}
+
+const PAUSE_AFTER_ERROR_MS = 5 * 60_000
+
+/** A disk that is full or read-only now may be another one later. Undefined when the signal came first. */
+async function openWhenPossible({ context, database, timer, signal }: StartSchedules): Promise<string | undefined> {
+  const { bus, config } = context
+  const { name } = database
+  while (!signal.aborted) {
+    try {
+      return await openSpool(database)
+    } catch (error) {
+      bus.emit('backup.failed', { ...runOf(context, name)(), error: serializeError(error) })
+      config.log?.error({ database: name }, `The schedules of ${name} cannot start: ${messageOf(error)}`)
+    }
+    try {
+      await timer.sleepUntil(timer.now() + PAUSE_AFTER_ERROR_MS, signal)
+    } catch (error) {
+      if (!isBackupError(error, 'ABORTED')) throw error
+    }
+  }
+  return undefined
 }
 
 /** When all storages of a job were last given a backup. A spool that never made one was restored: its parent counts. */
