@@ -39,11 +39,12 @@ function localField(field) {
   const given = new Date(`${field.value}Z`)
   if (!Number.isNaN(given.getTime())) {
     const local = new Date(given.getTime() - given.getTimezoneOffset() * 60_000)
-    field.value = local.toISOString().slice(0, 19)
+    field.value = local.toISOString().slice(0, 16)
   }
   field.form.addEventListener('submit', () => {
     const date = new Date(field.value)
-    if (!Number.isNaN(date.getTime())) sent.value = date.toISOString()
+    // To the end of the minute: lists show no seconds.
+    if (!Number.isNaN(date.getTime())) sent.value = new Date(date.getTime() + 59_999).toISOString()
   })
 }
 

@@ -138,7 +138,9 @@ test('a storage that neither answers nor fails holds no page for long, and is sh
 async function putOlder(disk: ReturnType<typeof withCount>, created: string, count: number): Promise<void> {
   const { objects } = await disk.list({ prefix: 'shop/catalog/' })
   const key = objects[0]?.key ?? ''
-  const text = Buffer.from(await readObject(disk, key)).toString()
+  // Copies have another digest; one without is read as one of an early version.
+  const { manifestSha256: _, ...manifest } = JSON.parse(Buffer.from(await readObject(disk, key)).toString())
+  const text = JSON.stringify(manifest)
   const id = /\d{8}T\d{6}Z-([a-z2-7]{8})/.exec(text)?.[0] ?? ''
   for (let i = 1; i <= count; i++) {
     const at = new Date(Date.parse(created) - i * 3_600_000)

@@ -1,28 +1,8 @@
-import type { AuditEntry, AuditReport } from '@sqlite-backup/core'
+import { type AuditEntry, type AuditReport, describeAction } from '@sqlite-backup/core'
 import { plural } from '../format.ts'
 import type { Exchange } from '../web/exchange.ts'
 import { type Html, html, type Markup } from '../web/html.ts'
 import { link, momentAndAge, momentOfId, notice } from './parts.ts'
-
-const actionTexts: Readonly<Record<string, string>> = {
-  'backup.requested': 'backed up',
-  'backup.kept': 'kept a backup',
-  'backup.unkept': 'stopped keeping a backup',
-  'verify.requested': 'verified a backup',
-  'compare.requested': 'compared the database with a backup',
-  'download.requested': 'made a download link',
-  'download.started': 'downloaded',
-  'restore.requested': 'asked for a restore',
-  'restore.approved': 'approved a restore',
-  'restore.denied': 'denied a restore',
-  'restore.started': 'started a restore',
-  'restore.succeeded': 'restored',
-  'restore.failed': 'tried to restore: it failed',
-  'restore.broke-glass': 'restored alone, without a second person',
-  'delete.started': 'began to delete a backup',
-  'delete.succeeded': 'deleted a backup',
-  'delete.failed': 'tried to delete a backup: it failed',
-}
 
 /** Who did what, and whether the log is as it was written. */
 export function auditPage({ base, admin }: Exchange, database: string, report: AuditReport): Html {
@@ -50,7 +30,7 @@ ${
     : html`<table class="cards"><caption class="visually-hidden">Actions, newest first</caption><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">More</th></tr></thead><tbody>
 ${entries.map(
   (entry) =>
-    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td class="free who">${entry.actor}</td><td>${entry.action === 'restore.broke-glass' ? html`<strong class="loss">${actionTexts[entry.action]}</strong>` : (actionTexts[entry.action] ?? entry.action)}${entry.backup !== undefined && html`<br><a class="small" href="${link(base, `/backups/${entry.backup}`, query)}" title="${entry.backup}">backup of <span class="nowrap">${momentOfId(entry.backup)}</span></a>`}</td><td class="small free">${detailText(entry)}</td></tr>`,
+    html`<tr><th scope="row">${momentAndAge(entry.at, nowMs)}</th><td class="free who">${entry.actor}</td><td>${entry.action === 'restore.broke-glass' ? html`<strong class="loss">${describeAction(entry.action)}</strong>` : describeAction(entry.action)}${entry.backup !== undefined && html`<br><a class="small" href="${link(base, `/backups/${entry.backup}`, query)}" title="${entry.backup}">backup of <span class="nowrap">${momentOfId(entry.backup)}</span></a>`}</td><td class="small free">${detailText(entry)}</td></tr>`,
 )}</tbody></table>`
 }
 ${hasMore && html`<p class="muted">Older entries are in the storage, under <code>audit/</code>.</p>`}`

@@ -25,7 +25,7 @@ export function deletePage({ base, admin }: Exchange, { plan, problem }: DeleteP
   const held = storages.filter(({ heldBy }) => heldBy.length > 0)
   return html`<p class="crumbs"><a href="${link(base, '/backups', query)}">Backups</a> <span aria-hidden="true">/</span> <a href="${link(base, `/backups/${id}`, query)}">${moment(created)}</a> <span aria-hidden="true">/</span></p>
 <h1>Delete a backup of ${database}</h1>
-<p class="lead">Nothing is deleted until you confirm below.</p>
+<p class="lead">${held.length > 0 ? 'It cannot be deleted now.' : 'Nothing is deleted until you confirm below.'}</p>
 ${problem !== undefined && errorNotice(problem)}
 <section aria-labelledby="plan"><h2 id="plan">What would go</h2>
 ${facts([

@@ -190,11 +190,7 @@ async function showTimeline(exchange: Exchange): Promise<Response> {
   const from = storageOf(exchange)
   let problem: AdminError | undefined
   if (query.at) {
-    // Without a zone, the field means what it says: UTC.
-    const until = dateOf(
-      /(Z|[+-]\d{2}:?\d{2})$/i.test(query.at) || query.at.length <= 10 ? query.at : `${query.at}Z`,
-      '23:59:59.999',
-    )
+    const until = dateOf(momentOf(query.at), '23:59:59.999')
     const { items, storage } = await askInOrder(admin, from, (asked) =>
       admin.engine.list(database, { ...asked, until, limit: 1, forks: false }),
     )
@@ -223,6 +219,12 @@ async function showTimeline(exchange: Exchange): Promise<Response> {
     timelinePage(exchange, { list, span, at: query.at, problem }),
   )
   return problem === undefined ? response : withStatus(response, problem.status)
+}
+
+/** Without a zone, the field means what it says: UTC. Without seconds, the whole minute: lists show no seconds. */
+function momentOf(text: string): string {
+  if (text.length <= 10 || /(Z|[+-]\d{2}:?\d{2})$/i.test(text)) return text
+  return /T\d{2}:\d{2}$/.test(text) ? `${text}:59.999Z` : `${text}Z`
 }
 
 async function showDelete(exchange: Exchange): Promise<Response> {

@@ -41,7 +41,7 @@ export function timelinePage({ base, admin }: Exchange, { list, span, at, proble
 ${problem !== undefined && errorNotice(problem)}
 <form method="get" action="${base}${path}" class="filters" aria-label="Choose a moment">
 ${admin.engine.databases.length > 1 && html`<input type="hidden" name="db" value="${database}">`}
-<label><span>The last backup at or before (<span data-zone>UTC</span>)</span> <input type="datetime-local" name="at" step="1" required value="${(at ?? '').replace(/(\.\d+)?Z$/, '')}" data-utc></label>
+<label><span>The last backup at or before (<span data-zone>UTC</span>)</span> <input type="datetime-local" name="at" required value="${(at ?? '').slice(0, 16)}" data-utc></label>
 <button>Find it</button>
 </form>
 <section aria-labelledby="points"><div class="row"><h2 id="points">Restore points of ${spans[span].text}</h2>
