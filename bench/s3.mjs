@@ -1,19 +1,13 @@
 // Backup to S3 (Ceph's gateway on loopback) against doing it by hand, one step after the other.
 //   node s3.mjs [megabytes] [rounds]
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  CompleteMultipartUploadCommand,
-  CreateBucketCommand,
-  CreateMultipartUploadCommand,
-  S3Client,
-  UploadPartCommand,
-} from '@aws-sdk/client-s3'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { openBackup } from '@sqlite-backup/core'
 import { startRgw } from '@sqlite-backup/core/testing'
 import { s3 } from '@sqlite-backup/storage-s3'
+import { upload } from './by-hand.mjs'
 import { database, dataDir } from './generate.mjs'
 import { median, table } from './table.mjs'
 
@@ -34,28 +28,6 @@ const client = new S3Client({
 const scratch = mkdtempSync(join(dataDir, 's3-'))
 const run = (command, ...args) => execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
 
-/** What lib-storage does: parts of 8 MiB, four at a time. */
-async function upload(file, Bucket, Key) {
-  const { size } = statSync(file)
-  const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key }))
-  const handle = await open(file)
-  const partSize = 8 * 1024 * 1024
-  const Parts = []
-  let next = 0
-  const lane = async () => {
-    for (let i = next++; i * partSize < size; i = next++) {
-      const Body = Buffer.alloc(Math.min(partSize, size - i * partSize))
-      await handle.read(Body, 0, Body.length, i * partSize)
-      const { ETag } = await client.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: i + 1, Body }))
-      Parts.push({ ETag, PartNumber: i + 1 })
-    }
-  }
-  await Promise.all([lane(), lane(), lane(), lane()])
-  Parts.sort((a, b) => a.PartNumber - b.PartNumber)
-  await client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }))
-  await handle.close()
-}
-
 try {
   await client.send(new CreateBucketCommand({ Bucket: 'ours' }))
   await client.send(new CreateBucketCommand({ Bucket: 'theirs' }))
@@ -73,7 +45,7 @@ try {
     const copy = join(scratch, 'copy.db')
     run('sqlite3', path, `.backup '${copy}'`)
     run('zstd', '-qf', '-T0', `-${LEVEL}`, copy, '-o', `${copy}.zst`)
-    await upload(`${copy}.zst`, 'theirs', `copy-${round}.zst`)
+    await upload(client, `${copy}.zst`, 'theirs', `copy-${round}.zst`)
     if (round > 0) seconds.theirs.push((performance.now() - began) / 1000)
   }
   const [ours, theirs] = [median(seconds.ours), median(seconds.theirs)]

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Manifest } from '../catalog/manifest.ts'
 import { validateManifest } from '../catalog/manifest-codec.ts'
 import { isBackupError } from '../errors.ts'
-import { makeDirDurably, writeDurably } from '../spool/durable.ts'
+import { fsyncFile, makeDirDurably, writeDurably } from '../spool/durable.ts'
 import { growingBody } from '../spool/growing-body.ts'
 import type { Body } from '../storage/storage.ts'
 
@@ -25,7 +25,11 @@ export async function keepPending(spoolDir: string, pending: PendingBackup): Pro
   const folder = join(spoolDir, 'pending')
   await makeDirDurably(folder)
   const body = join(folder, `${pending.manifest.id}.body`)
-  if (pending.file !== body) await rename(pending.file, body)
+  if (pending.file !== body) {
+    // The record below promises that it is whole.
+    await fsyncFile(pending.file)
+    await rename(pending.file, body)
+  }
   await writeDurably(
     join(folder, `${pending.manifest.id}.json`),
     `${JSON.stringify({ manifest: pending.manifest, storages: pending.storages })}\n`,

@@ -6,7 +6,7 @@ import { createSpoolFile } from './spool-file.ts'
 /** Packs a database image into the spool file and tells how far it is. */
 export interface BodyWriter {
   write(chunk: Uint8Array): Promise<void>
-  /** Until the whole body is on the disk. */
+  /** Until the whole body is in the file. Whoever needs it after a power cut syncs it. */
   finish(): Promise<EncodeResult>
   /** After a failure: nothing is left behind. */
   discard(): Promise<void>
@@ -47,7 +47,8 @@ export async function createBodyWriter(
     async finish() {
       const result = await encoder.end()
       emit({ kind: 'progress', plainBytes, storedBytes: file.sizeBytes })
-      await file.sync()
+      // Not synced: the app's own commits on this volume would wait behind it, and once it is stored it is removed, mostly
+      // before the kernel has written a byte of it.
       await file.close()
       return result
     },

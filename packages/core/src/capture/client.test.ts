@@ -52,6 +52,23 @@ describe('the capture process is born', () => {
     },
   )
 
+  test.runIf(process.platform === 'linux')(
+    'beside the app only until it keeps no writer waiting: then all of it is behind, and lets another do the next operation',
+    async () => {
+      const path = await makeDatabase()
+      const client = testClient()
+      const spoolDir = tempDir()
+      await client.lock({ spoolDir, waitMs: 0 })
+      await backUp(client, path, { spoolDir })
+      const pid = Number(client.pid)
+      await until('the main thread is behind, too', () => getPriority(pid) > getPriority())
+      await client.unlock({ spoolDir })
+      const next = await client.hello(undefined)
+      expect(next.pid).not.toBe(pid)
+      expect(getPriority(next.pid)).toBe(getPriority())
+    },
+  )
+
   /** A module that writes down which processes loaded it. */
   function makeHook(): { hook: string; loadedBy: () => number[] } {
     const dir = tempDir()
@@ -242,14 +259,19 @@ describe('an aborted backup', () => {
     const client = testClient({ env: pause('pinned', 60_000) })
     const spoolDir = tempDir()
     const controller = new AbortController()
+    let pid: number | undefined
     const aborted = backUp(client, path, {
       spoolDir,
       signal: controller.signal,
-      onEvent: () => controller.abort(),
+      onEvent() {
+        pid = client.pid
+        controller.abort()
+      },
     })
     await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(pid).toBeGreaterThan(0)
     expect(readdirSync(spoolDir)).toEqual([])
-    expect(locksOf(Number(client.pid))).toEqual([])
+    expect(locksOf(Number(pid))).toEqual([])
     expect((await app.stop()).errors).toEqual({})
   })
 
@@ -297,14 +319,15 @@ describe.skipIf(process.platform !== 'linux')('the files of a live database', ()
       }
     }
     const [endFirst, endSecond] = [await start(), await start()]
-    const heldByBoth = locksOf(Number(client.pid))
+    const pid = Number(client.pid)
+    const heldByBoth = locksOf(pid)
     await endFirst()
     await client.inspect({ path })
     // SHARED on the file, and on the -shm the dead-man switch and a read mark.
-    expect(locksOf(Number(client.pid)).length).toBeGreaterThanOrEqual(3)
+    expect(locksOf(pid).length).toBeGreaterThanOrEqual(3)
     expect(heldByBoth.length).toBeGreaterThanOrEqual(3)
     await endSecond()
-    expect(locksOf(Number(client.pid))).toEqual([])
+    expect(locksOf(pid)).toEqual([])
     expect((await app.stop()).errors).toEqual({})
   })
 

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { BackupError, isBackupError } from '../errors.ts'
 import { processEntry } from '../rpc/entry.ts'
 import type { EventOf } from '../rpc/messages.ts'
@@ -56,6 +56,8 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
   let lingering: NodeJS.Timeout | undefined
   // A lock lives in the process that took it: that one must stay, and when it dies the lock is gone.
   const locks = new Map<string, Child<CaptureMethods>>()
+  // They work behind the app by now, which a process that keeps its writers waiting must not.
+  const gaveWay = new WeakSet<Child<CaptureMethods>>()
 
   const start = (): Child<CaptureMethods> => {
     const started = spawnChild<CaptureMethods>({
@@ -86,6 +88,10 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
 
   const linger = (): void => {
     if (pending > 0 || locks.size > 0 || child === undefined) return
+    if (gaveWay.has(child)) {
+      void letGo()
+      return
+    }
     lingering = setTimeout(letGo, lingerMs)
     lingering.unref()
   }
@@ -101,7 +107,11 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
     pending += 1
     try {
       if (child === undefined && backOffMs > 0) await backOff(control.signal)
+      // Forking a process holds the event loop for some milliseconds, more for a large one: not also what led here.
+      if (child === undefined) await turn()
+      if (closing.signal.aborted) throw closed()
       const current = child ?? start()
+      if (method === 'backup') gaveWay.add(current)
       const result = await current.call(method, params, control)
       track(method, params, current)
       return result

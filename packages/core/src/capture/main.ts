@@ -43,7 +43,16 @@ const handlers: Handlers<CaptureMethods> = {
     return undefined
   }),
   inspect: checked(({ path }, { signal }) => inspect(path, signal)),
-  backup: checked(captureBackup),
+  backup: checked((params, { signal, emit }) =>
+    captureBackup(params, {
+      signal,
+      emit(event) {
+        emit(event)
+        // From here on no writer waits for this process: client.ts lets it go before one could again.
+        if (event.kind === 'pinned') void giveWay('all')
+      },
+    }),
+  ),
   publish: checked(publish),
   recoverPublish: checked(async ({ spoolDir, target }) => {
     const recovered = await recoverPublish(spoolDir, target)

@@ -14,8 +14,6 @@ export interface SpoolFile {
   /** For the moments in which a database is locked: blocks this process and does not look at the free space. */
   writeSync(chunk: Uint8Array, position: number): void
   readSync(target: Buffer, position: number): void
-  /** Until it is on the disk. */
-  sync(): Promise<void>
   close(): Promise<void>
   /** Closes and removes it. */
   discard(): Promise<void>
@@ -91,7 +89,6 @@ export async function createSpoolFile(path: string, options: SpoolFileOptions): 
         filled += count
       }
     },
-    sync: () => file.datasync(),
     close,
     async discard() {
       await close()

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
-import { makeDirDurably } from '../spool/durable.ts'
+import { fsyncFile, makeDirDurably } from '../spool/durable.ts'
 import { lockFolder } from '../spool/lock-folder.ts'
 import { writeMigrationTags } from '../spool/migration-tags.ts'
 import { openSpool } from '../spool/spool.ts'
@@ -103,6 +103,8 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
 
   const image = await takeImage(context, database, dir, signal)
   try {
+    // It is what an interrupted migration is rolled back to, even after a power cut.
+    await fsyncFile(image.path)
     const before = await context.work.survey({ file: image.path, bookkeeping: guarded.bookkeeping }, { signal })
     await requireRoom(context, database, dir, image.sizeBytes)
     if (before.outcome === 'damaged') {

@@ -2,12 +2,13 @@ import { readdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 
-/** `nice` of what may wait: enough that the app's event loop has its turn at once, on however few cores. */
-const NICE = 5
+/** `nice` of what may wait: a tenth of a core is left to it where the app wants all of them. */
+const NICE = 10
 
 /**
- * Lets threads of this process work behind the app. `pool`: those that compress, read and write; not the main thread,
- * which may hold a lock of SQLite, and the app must not wait for a thread that waits for its turn.
+ * Lets threads of this process work behind the app, for good: only root may raise a priority again. `pool`: those that
+ * compress, read and write; not the main thread, which may hold a lock of SQLite, and the app must not wait for a thread
+ * that waits for its turn.
  */
 export async function giveWay(threads: 'all' | 'pool'): Promise<undefined> {
   if (process.platform !== 'linux') {

@@ -74,7 +74,7 @@ function chunksOf(content: Content): Iterable<Uint8Array> | AsyncIterable<Uint8A
 }
 
 const BATCH_BYTES = 1024 * 1024
-const FLUSH_BYTES = 32 * 1024 * 1024
+const FLUSH_BYTES = 8 * 1024 * 1024
 
 /** Writes one batch while the next one is gathered, and flushes on the way. */
 async function writeAll(
@@ -99,7 +99,7 @@ async function writeAll(
     batchBytes = 0
     if (unflushedBytes < FLUSH_BYTES) return
     unflushedBytes = 0
-    // One large fsync at the end would make the app's own commits on this volume wait behind it.
+    // The app's own commits on this volume wait behind what is flushed: little at a time, never all at the end.
     await flushing
     flushing = writing.then(() => file.datasync())
     flushing.catch(() => {}) // Likewise.

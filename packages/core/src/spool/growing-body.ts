@@ -19,8 +19,9 @@ export interface GrowingBodyOptions {
   readonly pieceSizeBytes: number
 }
 
-// Small enough that handing a chunk to TLS costs well under a millisecond on the app's event loop.
-const READ_CHUNK_BYTES = 128 * 1024
+// Each read wakes a thread of the app's pool. On a machine with few cores the event loop loses its own to it, or waits in
+// pthread_cond_signal for one that has none: up to 14 ms were seen. So rather few reads; the socket gets them in slices.
+const READ_CHUNK_BYTES = 512 * 1024
 
 /** A spool file another process is still writing, as a storage body: reads beyond its sealed end wait. */
 export function growingBody(file: string, options: GrowingBodyOptions): GrowingBody {
