@@ -80,6 +80,14 @@ test('what one storage knows about a backup is shown, and one that is down stops
     return admin.handle(request, { input: request, basePath: '/admin/backups' })
   }
   const { newest } = (await (await call('/api/overview')).json()) as { newest: { marks: { level: string } }[] }
+  // The newest may be in one storage only, and not in the first: whoever restores has to see it.
+  const late = await engine.backup('shop', { to: ['far'] })
+  const points = await (await call('/restore')).text()
+  expect(points).toContain(`/restore/${late.id}?storage=far`)
+  expect(points).toContain(`/restore/${id}?storage=near`)
+  expect((await call(`/restore?at=${new Date(Date.now() + 60_000).toISOString()}`)).headers.get('location')).toContain(
+    `/restore/${late.id}?storage=far`,
+  )
   expect(newest.map(({ marks }) => marks.level)).toEqual(['proven'])
 
   const post = (path: string, body: unknown): Promise<Response> =>
@@ -89,6 +97,7 @@ test('what one storage knows about a backup is shown, and one that is down stops
       body: JSON.stringify(body),
     })
   isDown = true
+  expect(await (await call('/restore')).text()).toContain('far could not be read, so what only it has is missing here.')
   const link = await post(`/api/backups/${id}/download`, {})
   expect(link.status, await link.clone().text()).toBeLessThan(300)
   isDown = false

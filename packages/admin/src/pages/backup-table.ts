@@ -15,7 +15,7 @@ export interface BackupTableOptions {
 
 /** Backups, newest first. On a phone each row becomes a card. */
 export function backupTable(
-  items: readonly BackupSummaryEntry[],
+  items: readonly (BackupSummaryEntry & { readonly storage?: string })[],
   { base, nowMs, query, caption, path = '/backups' }: BackupTableOptions,
 ): Html {
   return html`<table class="cards">
@@ -23,7 +23,7 @@ export function backupTable(
 <thead><tr><th scope="col">Made</th><th scope="col">Kept as</th><th scope="col">Checked</th><th scope="col">Name</th><th scope="col" class="number">Size</th></tr></thead>
 <tbody>${items.map(
     (item) => html`<tr>
-<th scope="row"><a href="${link(base, `${path}/${item.id}`, query)}">${moment(item.created)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(item.created))}</span></th>
+<th scope="row"><a href="${link(base, `${path}/${item.id}`, item.storage === undefined ? query : { ...query, storage: item.storage })}">${moment(item.created)}</a> <span class="muted nowrap">${formatAge(nowMs - Date.parse(item.created))}</span></th>
 <td>${tierTag(item.tier)}${item.marks?.isKept === true && html` ${keptTag()}`}</td>
 <td>${markOf(item)}</td>
 <td class="free">${item.name === undefined ? html`<span class="muted" aria-hidden="true">–</span>` : item.name}</td>

@@ -11,6 +11,7 @@ import { showBackup as findBackup } from '../actions/show-backup.ts'
 import { verifyBackup } from '../actions/verify-backup.ts'
 import { askInOrder } from '../ask-in-order.ts'
 import { assets } from '../assets.ts'
+import { listRestorePoints } from '../facts/list-restore-points.ts'
 import { readOverview } from '../facts/read-overview.ts'
 import { readStorageUse } from '../facts/read-storage-use.ts'
 import { openActivityStream } from '../open-activity-stream.ts'
@@ -188,14 +189,13 @@ async function showTimeline(exchange: Exchange): Promise<Response> {
   const { admin, query } = exchange
   const database = databaseOf(exchange)
   const from = storageOf(exchange)
+  const source = from === undefined ? {} : { from }
   let problem: AdminError | undefined
   if (query.at) {
     const until = dateOf(momentOf(query.at), '23:59:59.999')
-    const { items, storage } = await askInOrder(admin, from, (asked) =>
-      admin.engine.list(database, { ...asked, until, limit: 1, forks: false }),
-    )
-    const [found] = items
-    if (found !== undefined) return seeOther(exchange, `/restore/${found.id}`, { storage })
+    const { points } = await listRestorePoints(admin, database, { ...source, until, limit: 1 })
+    const [found] = points
+    if (found !== undefined) return seeOther(exchange, `/restore/${found.id}`, { storage: found.storage })
     problem = new AdminError(404, 'BACKUP_NOT_FOUND', 'There is no backup at or before that moment.', {
       hint: 'The oldest ones are at the left of the line, with “all”.',
     })
@@ -205,18 +205,14 @@ async function showTimeline(exchange: Exchange): Promise<Response> {
     throw new AdminError(400, 'SPAN_INVALID', `The span should be one of ${Object.keys(spans).join(', ')}.`)
   }
   const { ms } = spans[span]
-  const list = await askInOrder(admin, from, (asked) =>
-    admin.engine.list(database, {
-      ...asked,
-      limit: MAX_POINTS,
-      marks: true,
-      forks: false,
-      ...(ms === undefined ? {} : { since: new Date(admin.now().getTime() - ms) }),
-    }),
-  )
+  const found = await listRestorePoints(admin, database, {
+    ...source,
+    limit: MAX_POINTS,
+    ...(ms === undefined ? {} : { since: new Date(admin.now().getTime() - ms) }),
+  })
   const response = page(
     frame(exchange, { title: 'Restore', section: 'restore', database }),
-    timelinePage(exchange, { list, span, at: query.at, problem }),
+    timelinePage(exchange, { database, found, span, at: query.at, problem }),
   )
   return problem === undefined ? response : withStatus(response, problem.status)
 }
