@@ -362,13 +362,30 @@ describe('into a database that is there', () => {
       const rest = readFileSync(target)
       const { ino } = statSync(target)
       expect(() => look(target)).toThrow('malformed')
-      const image = makeImage({ rows: 10, label: 'new', mode })
+      const image = makeImage({ rows: 900, label: 'new', mode })
       expect((await capture.publish(params(image, { safetyCopy: safetyCopy() }))).how).toBe('online')
-      expect(look(target)).toEqual({ labels: ['new'], rows: 10, integrity: 'ok' })
+      expect(look(target)).toEqual({ labels: ['new'], rows: 900, integrity: 'ok' })
       expect(statSync(target).ino).toBe(ino)
       expect(readFileSync(safetyCopy()).subarray(0, rest.length).equals(rest)).toBe(true)
     },
   )
+
+  it('that SQLite takes only for reading, or whose header speaks of far more than there is, is set aside', async () => {
+    for (const [position, value] of [
+      [18, 3],
+      [28, 127],
+    ] as const) {
+      make(target, { rows: 10, label: 'old', mode: 'delete' }).close()
+      const bytes = readFileSync(target)
+      bytes.writeUInt8(value, position)
+      writeFileSync(target, bytes)
+      const published = await capture.publish(params(makeImage({ rows: 10, label: 'new' })))
+      expect(published).toMatchObject({ how: 'linked', setAside: [expect.stringContaining('.set-aside-')] })
+      expect(readFileSync(published.setAside[0] ?? '').equals(bytes)).toBe(true)
+      expect(look(target)).toEqual({ labels: ['new'], rows: 10, integrity: 'ok' })
+      rmSync(target)
+    }
+  })
 
   it('takes the log into the safety copy', async () => {
     const app = make(target, { rows: 100, label: 'old' })

@@ -39,12 +39,17 @@ export async function publish(params: Publish, context: PublishContext): Promise
 }
 
 async function publishTo(target: string, params: Publish, context: PublishContext): Promise<Published> {
-  const found = look(target)
+  let found = look(target)
   context.emit({ kind: 'step', step: 'looked' })
   if (params.mustBeMissing && found.state === 'database') {
     throw new BackupError('RESTORE_TARGET_EXISTS', `There is a database at ${params.target} already.`)
   }
-  const route = decidePublish(found, readImageHeader(params.temp).pageSize)
+  const { temp, spoolDir, reserveBytes } = params
+  if (found.state === 'database') {
+    const options = { imageBytes: statSync(temp).size, spoolDir, reserveBytes, signal: context.signal }
+    if (!(await fillCutOff(target, found.header, options))) found = { state: 'unreadable' }
+  }
+  const route = decidePublish(found, readImageHeader(temp).pageSize)
   if (route === 'link' || route === 'set-aside') return linkImage(params, target, route, context)
   return putOnline(params, target, found, route, context)
 }
@@ -56,7 +61,9 @@ function look(target: string): Target {
   const live = attachLive(target)
   try {
     const header = probeHeader(live)
-    return header === undefined ? { state: 'empty' } : { state: 'database', header }
+    if (header === undefined) return { state: 'empty' }
+    // What SQLite does not write, it cannot overwrite either.
+    return header.isReadOnly ? { state: 'unreadable' } : { state: 'database', header }
   } catch (error) {
     if (isBackupError(error, 'DATABASE_INVALID') || isBackupError(error, 'DATABASE_ENCRYPTED'))
       return { state: 'unreadable' }
@@ -86,10 +93,8 @@ async function putOnline(
   const wasEmpty = found.state === 'empty'
   // An empty file's -wal belongs to a database that is gone. Its -journal may belong to an app that is just creating it.
   const setAside = wasEmpty ? await moveAside(target, ['-wal', '-shm']) : []
-  if (found.state === 'database') {
-    if (found.header.journalMode === 'rollback') setImageJournalMode(params.temp, 'rollback')
-    await fillCutOff(target, found.header, context.signal)
-  }
+  if (found.state === 'database' && found.header.journalMode === 'rollback')
+    setImageJournalMode(params.temp, 'rollback')
   if (readImageHeader(params.temp).pageCount === 1) growToTwoPages(params.temp)
 
   const replace = () => replaceContent(params, target, found.state === 'database' ? found.header : undefined, context)

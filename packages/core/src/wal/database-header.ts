@@ -2,6 +2,8 @@
 export interface DatabaseHeader {
   readonly pageSize: number
   readonly journalMode: 'wal' | 'rollback'
+  /** Its format version lets SQLite read it, and not write. */
+  readonly isReadOnly: boolean
   /** Bumped by each transaction in rollback mode. */
   readonly changeCounter: number
   /** Pages, as far as the header may be believed (see `versionValidFor` in the format). 0 when it may not. */
@@ -52,6 +54,7 @@ export function parseDatabaseHeader(bytes: Buffer): DatabaseHeader | HeaderProbl
   return {
     pageSize,
     journalMode: readVersion === 2 ? 'wal' : 'rollback',
+    isReadOnly: writeVersion > 2,
     changeCounter,
     pageCount: bytes.readUInt32BE(92) === changeCounter ? bytes.readUInt32BE(28) : 0,
     schemaCookie: bytes.readUInt32BE(40),
