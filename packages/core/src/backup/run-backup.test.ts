@@ -164,18 +164,21 @@ test('an aborted run, and one whose capture process was killed, leaves neither a
     'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO notes (text) SELECT hex(randomblob(200)) FROM n',
   )
   const events = new Set<string>()
+  // So that it cannot be done before it is killed.
+  const slow = createCaptureClient({ env: { SQLITE_BACKUP_TEST_PAUSE: 'read:30000' } })
   for (const code of ['ABORTED', 'CAPTURE_DIED']) {
     const controller = new AbortController()
     const onEvent = ({ kind }: RunBackupEvent): void => {
       events.add(kind)
       if (code === 'ABORTED') controller.abort()
-      else if (capture.pid !== undefined) process.kill(capture.pid, 'SIGKILL')
+      else if (slow.pid !== undefined) process.kill(slow.pid, 'SIGKILL')
     }
-    const failing = runBackup({ ...run, signal: controller.signal, onEvent }, capture)
+    const failing = runBackup({ ...run, signal: controller.signal, onEvent }, slow)
     await expect(failing).rejects.toMatchObject({ code })
     expect((await storage.list()).objects).toEqual([])
     expect(readdirSync(spoolDir).filter((name) => name.endsWith('.body'))).toEqual([])
   }
+  await slow.close()
   // Neither is a fault of the storage.
   expect([...events]).toEqual(['capturing'])
 })
