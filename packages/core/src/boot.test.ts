@@ -44,12 +44,16 @@ describe('boot', { timeout: 60_000 }, () => {
     expect(app.output()).toContain('found one')
   })
 
-  it('backs up what a script did that just ends', async () => {
+  it.each([
+    ['just ends', '', 0],
+    ['calls process.exit()', 'process.exit(3)', 3],
+  ])('backs up what a script did that %s', async (_, end, code) => {
     const here = await freshMachine(
       `import { DatabaseSync } from 'node:sqlite'
-       new DatabaseSync('data/app.db').exec("INSERT INTO t VALUES ('by the script')")`,
+       new DatabaseSync('data/app.db').exec("INSERT INTO t VALUES ('by the script')")
+       ${end}`,
     )
-    expect(await here.launch().ended).toBe(0)
+    expect(await here.launch({ SQLITE_BACKUP_STOP_DEADLINE: '30s' }).ended).toBe(code)
     expect((await here.backups()).map(({ tier }) => tier)).toEqual(['shutdown', 'shutdown'])
   })
 

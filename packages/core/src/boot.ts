@@ -43,7 +43,9 @@ async function boot(): Promise<void> {
     backup = engine
     await engine.restoreIfMissing()
     await engine.start()
-    backUpAtTheEnd(engine, log, lastCall)
+    const { enabled, databases, storages, stop } = config
+    const isWanted = enabled && databases.length > 0 && storages.length > 0 && stop.backup !== false
+    backUpAtTheEnd(engine, log, isWanted ? lastCall : undefined)
   } catch (error) {
     // An app that starts with the wrong database is worse than one that does not start.
     const hint = isBackupError(error) && error.hint !== undefined ? ` ${error.hint}` : ''
@@ -53,27 +55,37 @@ async function boot(): Promise<void> {
   }
 }
 
-function backUpAtTheEnd(backup: SqliteBackup, log: Logger, lastCall: LastCall): void {
+function backUpAtTheEnd(backup: SqliteBackup, log: Logger, lastCall: LastCall | undefined): void {
   let isClosed = false
+  let isTold = false
   const close = async (): Promise<void> => {
     await backup.close({ backup: 'if-changed' })
     isClosed = true
   }
+  const backUpNow = (leftMs: number): void => {
+    if (isClosed || lastCall === undefined) return
+    // They hold locks and wait for an event loop that does not turn any more.
+    killChildren()
+    if (backUpAtExit({ ...lastCall, leftMs })) return
+    log.warn(
+      {},
+      'The app ended before its last backup was made, and there was no time for one after it. `sqlite-backup run` waits for it.',
+    )
+  }
+  // `process.exit()`, or an exception that nobody caught.
+  process.once('exit', () => {
+    if (!isTold) backUpNow(backup.stopDeadlineMs)
+  })
   onStopSignal(
     (_signal, { appListens }) => {
+      isTold = true
       if (!appListens) return
       const toldAtMs = performance.now()
       // Added now, so that it comes after what the app itself does on `exit`, like closing its database.
       process.once('exit', () => {
-        if (isClosed) return
-        // They hold locks and wait for an event loop that does not turn any more.
-        killChildren()
         const leftMs = backup.stopDeadlineMs - (performance.now() - toldAtMs)
-        if (backUpAtExit({ ...lastCall, leftMs })) return
-        log.warn(
-          {},
-          'The app ended before its last backup was made, and there was no time for one after it. `sqlite-backup run` waits for it.',
-        )
+        // Whoever would have killed the app by now has not.
+        backUpNow(leftMs > 0 ? leftMs : backup.stopDeadlineMs)
       })
     },
     { whenAppListens: 'join' },
