@@ -1,5 +1,5 @@
 // What a guarded migration costs: its time and how long writers wait, against the migration alone.
-//   node guard.mjs [megabytes] [rounds]
+//   node guard.mjs [megabytes] [rounds] [wal|delete]
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import { median, table } from './table.mjs'
 
 const megabytes = Number(process.argv[2] ?? 500)
 const rounds = Number(process.argv[3] ?? 3)
+const modes = process.argv[4] === undefined ? ['wal', 'delete'] : [process.argv[4]]
 
 /** Another connection of the app, on a thread of its own: one small transaction after the other; says the longest wait. */
 const WRITER = `
@@ -81,7 +82,7 @@ async function run(mode, sql, isGuarded) {
 }
 
 const rows = []
-for (const mode of ['wal', 'delete']) {
+for (const mode of modes) {
   for (const [what, sql] of [
     ['kept', good],
     ['rolled back', lossy],

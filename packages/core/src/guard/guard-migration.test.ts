@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -351,7 +351,24 @@ describe('the backup of an earlier try', () => {
   })
 })
 
+test('what a guard left that was killed while it wrote down what it was about to do is removed', async () => {
+  const place = await setUp()
+  mkdirSync(guardFolder(place), { recursive: true })
+  for (const name of ['.intent.json.0123456789ab.tmp', '0123456789ab.image.body']) {
+    writeFileSync(join(guardFolder(place), name), 'half')
+  }
+  expect((await place.engine.guard('app', () => {})).outcome).toBe('kept')
+  expect(readdirSync(guardFolder(place))).toEqual(['lock.db'])
+})
+
 describe('without a backup', () => {
+  test('nothing is migrated when what is pending has no digest', async () => {
+    const { engine } = await setUp()
+    const pending = async () => ({ names: ['1'], sha256: 'v1' })
+    await expect(engine.guard('app', () => expect.unreachable(), { pending })).rejects.toMatchObject({ code: 'USAGE' })
+    expect((await engine.list('app')).items).toEqual([])
+  })
+
   test('nothing is migrated', async () => {
     const disk = faulty(memory(), [{ on: 'put', times: 99, code: 'STORAGE_DENIED' }])
     const { engine } = await setUp({ storages: { disk } })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
+import { BackupError } from '../errors.ts'
 import { fsyncFile, makeDirDurably } from '../spool/durable.ts'
 import { lockFolder } from '../spool/lock-folder.ts'
 import { writeMigrationTags } from '../spool/migration-tags.ts'
@@ -94,6 +95,7 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
   // Whoever had the lock before has perhaps done it all.
   const asked = await options.pending?.()
   if (isNothing(asked)) return unguarded('nothing-pending', database.name, await migrate(HERE), began, warnings)
+  requireDigest(asked)
   const { state } = await context.capture.inspect({ path: database.path }, { signal })
   if (state !== 'database') {
     const pending = asked ?? (await options.plan?.({ migrations: {}, foreignKeys: [] }))
@@ -136,6 +138,14 @@ async function migrateLocked<T>(guarded: Guarded<T>): Promise<GuardResult<T>> {
 /** Before a backup, whose manifest names the newest migration. */
 async function keepTags(spoolDir: string, pending: PendingMigrations | undefined): Promise<void> {
   if (pending?.tags !== undefined) await writeMigrationTags(spoolDir, pending.tags)
+}
+
+/** The manifest keeps it, and would be refused only when the body is in the storages. */
+function requireDigest(pending: PendingMigrations | undefined): void {
+  if (pending === undefined || /^[0-9a-f]{64}$/.test(pending.sha256)) return
+  throw new BackupError('USAGE', `The sha256 of what is pending is "${pending.sha256}".`, {
+    hint: "Give 64 lower-case hex digits: createHash('sha256').update(content).digest('hex').",
+  })
 }
 
 function isNothing(pending: PendingMigrations | undefined): boolean {
