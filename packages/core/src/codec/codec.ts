@@ -70,6 +70,8 @@ export interface EncodeSink {
 
 /** See `DecodeOptions.freeChunks`. */
 export const freedChunkBytes: number = 256 * 1024
+/** See `DecodeOptions.freeChunks`. */
+export const heldChunkBytes: number = 4 * 1024 * 1024
 
 export interface DecodeOptions {
   readonly compression: Compression
@@ -86,8 +88,9 @@ export interface DecodeOptions {
    */
   readonly foreign?: boolean
   /**
-   * Give the memory of chunks of at least `freedChunkBytes` back when the next but one is asked for: such a chunk may
-   * be written while the next one is made. Keeps the process tens of megabytes smaller. @default false
+   * Give the memory of chunks of at least `freedChunkBytes` back. When the next one is asked for, the last ones, one at
+   * least and no more than `heldChunkBytes`, may still be in use. Keeps the process tens of megabytes smaller.
+   * @default false
    */
   readonly freeChunks?: boolean
   /** Only count the plain bytes: the caller compares their SHA-256 before it trusts them. @default false */

@@ -2,7 +2,7 @@ import { pipeline, Readable } from 'node:stream'
 import { constants, createZstdDecompress } from 'node:zlib'
 import { BackupError, isBackupError, messageOf } from '../errors.ts'
 import type { ByteReader } from './byte-reader.ts'
-import { freedChunkBytes } from './codec.ts'
+import { freedChunkBytes, heldChunkBytes } from './codec.ts'
 import { freeBuffer } from './free-buffer.ts'
 import { packFrame } from './pack-frame.ts'
 import { type WalkedFrame, walkFrames } from './zstd-walk.ts'
@@ -15,7 +15,7 @@ const maxWindowLog = 27
 export interface ZstdDecodeOptions {
   readonly isForeign: boolean
   readonly inFlight: number
-  /** Give a chunk's memory back when the next one is asked for. */
+  /** Give the memory of chunks back: see `DecodeOptions.freeChunks`. */
   readonly freeChunks: boolean
   /** Called with a frame's declared size before anything is allocated for it. */
   checkDeclared(plainBytes: number): void
@@ -71,18 +71,24 @@ async function* handOver(pending: Promise<Uint8Array>[], spent: Spent): AsyncIte
   spent.add(plain)
 }
 
-/** Chunks that were handed out: the last may still be in use, the one before is not. */
+/** Chunks that were handed out: the last ones may still be in use, those before are not. */
 interface Spent {
   add(chunk: Uint8Array): void
 }
 
 function createSpent(freeChunks: boolean): Spent {
-  let previous: Uint8Array | undefined
+  const held: Uint8Array[] = []
+  let heldBytes = 0
   return {
     add(chunk) {
       if (!freeChunks || chunk.length < freedChunkBytes) return
-      if (previous !== undefined) freeBuffer(previous)
-      previous = chunk
+      held.push(chunk)
+      heldBytes += chunk.length
+      while (held.length > 1 && heldBytes > heldChunkBytes) {
+        const oldest = held.shift() ?? chunk
+        heldBytes -= oldest.length
+        freeBuffer(oldest)
+      }
     },
   }
 }

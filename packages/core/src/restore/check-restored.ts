@@ -26,9 +26,10 @@ export async function checkRestored(image: string, options: CheckRestored): Prom
   const { work, manifest, isHashed, isSynced, isParallel = false } = options
   const unfaithful = new AbortController()
   const signal = options.signal === undefined ? unfaithful.signal : AbortSignal.any([options.signal, unfaithful.signal])
+  // First: it takes longest, and the process that has unpacked the image is ready for it.
+  const checking = work.check({ file: image, depth: 'quick', rowCounts: false, foreignKeys: !isParallel }, { signal })
   const hashing = isHashed ? undefined : work.hashImage({ file: image, expect: manifest.plain }, { signal })
   hashing?.catch((error: unknown) => unfaithful.abort(error))
-  const checking = work.check({ file: image, depth: 'quick', rowCounts: false, foreignKeys: !isParallel }, { signal })
   const beside = isParallel
     ? Promise.resolve(hashing).then(() => work.checkForeignKeys({ file: image }, { signal }))
     : undefined

@@ -1,6 +1,6 @@
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type DecodeOptions, type DecodeResult, freedChunkBytes } from '../codec/codec.ts'
+import { type DecodeOptions, type DecodeResult, freedChunkBytes, heldChunkBytes } from '../codec/codec.ts'
 import { decodeBody } from '../codec/decode-body.ts'
 import { BackupError, isBackupError } from '../errors.ts'
 import { formatSize } from '../spool/space.ts'
@@ -40,7 +40,7 @@ export async function decodeToFile(
   }
 }
 
-/** Writes one batch while the next is made: hashing and writing keep two cores busy. */
+/** Writes some batches while the next is made: unpacking, hashing and writing keep two cores busy. */
 async function writeAll(
   body: AsyncGenerator<Uint8Array, DecodeResult>,
   handle: FileHandle,
@@ -51,27 +51,34 @@ async function writeAll(
   let reportedAt = 0
   let batch: Uint8Array[] = []
   let batchBytes = 0
-  let writing: Promise<void> = Promise.resolve()
+  const writing: { readonly done: Promise<void>; readonly sizeBytes: number }[] = []
+  let writingBytes = 0
   const flush = (): void => {
-    writing = writeBatch(handle, batch, position, batchBytes)
-    writing.catch(() => {}) // Thrown where it is awaited; the body may fail first.
+    const done = writeBatch(handle, batch, position, batchBytes)
+    done.catch(() => {}) // Thrown where it is awaited; the body may fail first.
+    writing.push({ done, sizeBytes: batchBytes })
+    writingBytes += batchBytes
     position += batchBytes
     batch = []
     batchBytes = 0
   }
+  const awaitOldest = async (): Promise<void> => {
+    await writing[0]?.done
+    writingBytes -= writing.shift()?.sizeBytes ?? 0
+  }
   try {
     for (;;) {
+      while (writing.length > 1 && writingBytes > heldChunkBytes) await awaitOldest()
       const next = await body.next()
-      await writing
       if (next.done === true) {
         flush()
-        await writing
+        while (writing.length > 0) await awaitOldest()
         return next.value
       }
       signal?.throwIfAborted()
       batch.push(next.value)
       batchBytes += next.value.byteLength
-      // A large chunk's memory is gone once the next but one is asked for.
+      // A large chunk's memory does not wait for others.
       if (batchBytes >= WRITE_BYTES || next.value.byteLength >= freedChunkBytes) flush()
       if (position - reportedAt >= PROGRESS_BYTES) {
         reportedAt = position
@@ -80,7 +87,7 @@ async function writeAll(
       }
     }
   } finally {
-    await Promise.allSettled([writing, body.return({} as DecodeResult)])
+    await Promise.allSettled([...writing.map(({ done }) => done), body.return({} as DecodeResult)])
   }
 }
 

@@ -10,5 +10,20 @@ export async function* readBodyFile(path: string): AsyncGenerator<Uint8Array, vo
     throw toStorageError(error)
   })
   const { size } = await file.stat()
-  yield* readChunks(file, { start: 0, end: size }, toStorageError)
+  yield* readAhead(readChunks(file, { start: 0, end: size }, toStorageError))
+}
+
+/** Reads the next chunk while one is used: what unpacks frames would be idle until both are done, one after the other. */
+async function* readAhead(chunks: AsyncGenerator<Uint8Array, void, void>): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    for (let next = chunks.next(); ; ) {
+      const { done, value } = await next
+      if (done) return
+      next = chunks.next()
+      next.catch(() => {}) // Thrown when its turn comes.
+      yield value
+    }
+  } finally {
+    await chunks.return()
+  }
 }
