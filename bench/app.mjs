@@ -36,7 +36,8 @@ function stepsByHand() {
   const storage = quote(JSON.stringify(options.storage))
   return {
     backup: [
-      `sqlite3 ${quote(options.path)} '.timeout 5000' ".backup ${copy}"`,
+      // Without the transaction each commit of the app makes it start from the beginning: it never ends.
+      `sqlite3 ${quote(options.path)} '.timeout 5000' BEGIN 'SELECT count(*) FROM sqlite_schema' ".backup ${copy}"`,
       `zstd -qf -1 ${copy} -o ${packed}`,
       `${node} put ${packed} ${storage}`,
     ],

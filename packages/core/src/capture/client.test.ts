@@ -53,7 +53,7 @@ describe('the capture process is born', () => {
   )
 
   test.runIf(process.platform === 'linux')(
-    'beside the app only until it keeps no writer waiting: then all of it is behind, and lets another do the next operation',
+    'beside the app only until it keeps no writer waiting: then all of it is behind, and another is to publish',
     async () => {
       const path = await makeDatabase()
       const client = testClient()
@@ -63,9 +63,10 @@ describe('the capture process is born', () => {
       const pid = Number(client.pid)
       await until('the main thread is behind, too', () => getPriority(pid) > getPriority())
       await client.unlock({ spoolDir })
-      const next = await client.hello(undefined)
-      expect(next.pid).not.toBe(pid)
-      expect(getPriority(next.pid)).toBe(getPriority())
+      expect((await client.hello(undefined)).pid).toBe(pid)
+      await client.lock({ spoolDir, waitMs: 10_000, toPublish: true })
+      expect(client.pid).not.toBe(pid)
+      expect(getPriority(Number(client.pid))).toBe(getPriority())
     },
   )
 

@@ -56,7 +56,7 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
   let lingering: NodeJS.Timeout | undefined
   // A lock lives in the process that took it: that one must stay, and when it dies the lock is gone.
   const locks = new Map<string, Child<CaptureMethods>>()
-  // They work behind the app by now, which a process that keeps its writers waiting must not.
+  // They work behind the app by now, which a process that keeps its writers waiting should not.
   const gaveWay = new WeakSet<Child<CaptureMethods>>()
 
   const start = (): Child<CaptureMethods> => {
@@ -88,10 +88,6 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
 
   const linger = (): void => {
     if (pending > 0 || locks.size > 0 || child === undefined) return
-    if (gaveWay.has(child)) {
-      void letGo()
-      return
-    }
     lingering = setTimeout(letGo, lingerMs)
     lingering.unref()
   }
@@ -106,6 +102,8 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
     clearTimeout(lingering)
     pending += 1
     try {
+      const isFree = pending === 1 && locks.size === 0
+      if (child !== undefined && gaveWay.has(child) && isFree && keepsWritersWaiting(method, params)) void letGo()
       if (child === undefined && backOffMs > 0) await backOff(control.signal)
       // Forking a process holds the event loop for some milliseconds, more for a large one: not also what led here.
       if (child === undefined) await turn()
@@ -175,6 +173,11 @@ const environment = {
   default: { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '33554432', MALLOC_TRIM_THRESHOLD_: '33554432' },
   small: { MALLOC_ARENA_MAX: '1' },
 } as const
+
+function keepsWritersWaiting<M extends keyof CaptureMethods>(method: M, params: CaptureMethods[M]['params']): boolean {
+  if (method === 'publish' || method === 'recoverPublish') return true
+  return typeof params === 'object' && 'toPublish' in params && params.toPublish === true
+}
 
 function closed(): BackupError {
   return new BackupError('CLOSED', 'The engine is closed.')

@@ -48,7 +48,7 @@ const handlers: Handlers<CaptureMethods> = {
       signal,
       emit(event) {
         emit(event)
-        // From here on no writer waits for this process: client.ts lets it go before one could again.
+        // From here on no writer waits for this process. client.ts takes another to publish with.
         if (event.kind === 'pinned') void giveWay('all')
       },
     }),
