@@ -53,7 +53,7 @@ describe('the capture process is born', () => {
   )
 
   test.runIf(process.platform === 'linux')(
-    'beside the app only until it keeps no writer waiting: then all of it is behind, and another is to publish',
+    'beside the app only until it keeps no writer waiting: then all of it is behind, and another is to pin and to lock',
     async () => {
       const path = await makeDatabase()
       const client = testClient()
@@ -64,7 +64,7 @@ describe('the capture process is born', () => {
       await until('the main thread is behind, too', () => getPriority(pid) > getPriority())
       await client.unlock({ spoolDir })
       expect((await client.hello(undefined)).pid).toBe(pid)
-      await client.lock({ spoolDir, waitMs: 10_000, toPublish: true })
+      await client.lock({ spoolDir, waitMs: 10_000 })
       expect(client.pid).not.toBe(pid)
       expect(getPriority(Number(client.pid))).toBe(getPriority())
     },

@@ -103,7 +103,7 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
     pending += 1
     try {
       const isFree = pending === 1 && locks.size === 0
-      if (child !== undefined && gaveWay.has(child) && isFree && keepsWritersWaiting(method, params)) void letGo()
+      if (child !== undefined && gaveWay.has(child) && isFree && keepsWritersWaiting(method)) void letGo()
       if (child === undefined && backOffMs > 0) await backOff(control.signal)
       // Forking a process holds the event loop for some milliseconds, more for a large one: not also what led here.
       if (child === undefined) await turn()
@@ -174,9 +174,12 @@ const environment = {
   small: { MALLOC_ARENA_MAX: '1' },
 } as const
 
-function keepsWritersWaiting<M extends keyof CaptureMethods>(method: M, params: CaptureMethods[M]['params']): boolean {
-  if (method === 'publish' || method === 'recoverPublish') return true
-  return typeof params === 'object' && 'toPublish' in params && params.toPublish === true
+/**
+ * Whether it is the start of an operation that pins or locks the database: with the app at full speed, the log grows by
+ * gigabytes when a process behind it reads the log under a pin.
+ */
+function keepsWritersWaiting(method: keyof CaptureMethods): boolean {
+  return method === 'lock' || method === 'backup' || method === 'publish' || method === 'recoverPublish'
 }
 
 function closed(): BackupError {

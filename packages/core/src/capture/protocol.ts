@@ -5,7 +5,7 @@ import type { EncodeOptions, EncodeResult } from '../codec/codec.ts'
 export type CaptureMethods = {
   hello: { params: undefined; result: { readonly sqlite: string; readonly node: string; readonly pid: number } }
   /** Takes the exclusive lock on `<spoolDir>/lock.db`; the kernel frees it when this process dies. `LOCKED` after `waitMs`. */
-  lock: { params: LockParams; result: undefined }
+  lock: { params: { readonly spoolDir: string; readonly waitMs: number }; result: undefined }
   unlock: { params: { readonly spoolDir: string }; result: undefined }
   /** Raw look at the files, without opening them through SQLite. */
   inspect: { params: { readonly path: string }; result: Inspection }
@@ -18,13 +18,6 @@ export type CaptureMethods = {
     params: { readonly spoolDir: string; readonly target: string }
     result: { readonly recovered?: string }
   }
-}
-
-interface LockParams {
-  readonly spoolDir: string
-  readonly waitMs: number
-  /** For an operation that will keep writers waiting: not in a process that has stepped behind the app. */
-  readonly toPublish?: boolean
 }
 
 export interface Inspection {

@@ -167,7 +167,7 @@ export async function restoreFound(
   }
 
   async function locked<T>(task: () => Promise<T>): Promise<T> {
-    await capture.lock({ spoolDir, waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS, toPublish: true }, { signal })
+    await capture.lock({ spoolDir, waitMs: options.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS }, { signal })
     try {
       return await task()
     } finally {
