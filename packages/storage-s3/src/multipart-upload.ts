@@ -41,7 +41,9 @@ export async function multipartUpload(
     } catch (error) {
       hasFailed = true
       await abort(upload)
-      throw error
+      // RGW's answer to half a request may be 404. Nobody looked for the object: it was to be made.
+      if (!isBackupError(error, 'OBJECT_MISSING')) throw error
+      throw new BackupError('UNAVAILABLE', `${context.name}: put of ${key} failed for now.`, { cause: error })
     }
   }
   return context.connection.during(send(), () => hasFailed || options.signal?.aborted === true)
