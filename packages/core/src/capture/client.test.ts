@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -61,6 +62,12 @@ describe('the capture process is born', () => {
       await client.lock({ spoolDir, waitMs: 0 })
       await backUp(client, path, { spoolDir })
       const pid = Number(client.pid)
+      expect(getPriority(pid)).toBe(getPriority()) // For so little it is not worth it.
+      const db = new DatabaseSync(path)
+      db.exec('CREATE TABLE large AS SELECT zeroblob(17 * 1024 * 1024) AS bytes')
+      db.close()
+      await backUp(client, path, { spoolDir })
+      expect(client.pid).toBe(pid)
       await until('the main thread is behind, too', () => getPriority(pid) > getPriority())
       await client.unlock({ spoolDir })
       expect((await client.hello(undefined)).pid).toBe(pid)

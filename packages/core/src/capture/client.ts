@@ -3,7 +3,7 @@ import { BackupError, isBackupError } from '../errors.ts'
 import { processEntry } from '../rpc/entry.ts'
 import type { EventOf } from '../rpc/messages.ts'
 import { aborted, type CallControl, type Child, spawnChild } from '../rpc/spawn-child.ts'
-import type { CaptureMethods } from './protocol.ts'
+import { type CaptureMethods, isSteppingBack } from './protocol.ts'
 
 type Call<M extends keyof CaptureMethods> = (
   params: CaptureMethods[M]['params'],
@@ -109,7 +109,6 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
       if (child === undefined) await turn()
       if (closing.signal.aborted) throw closed()
       const current = child ?? start()
-      if (method === 'backup') gaveWay.add(current)
       const result = await current.call(method, params, control)
       track(method, params, current)
       return result
@@ -151,7 +150,14 @@ export function createCaptureClient(options: CaptureClientOptions = {}): Capture
       }
     },
     inspect: (params, control) => call('inspect', params, control),
-    backup: (params, control) => call('backup', params, control),
+    backup: (params, control) =>
+      call('backup', params, {
+        ...control,
+        onEvent(event) {
+          if (child !== undefined && isSteppingBack(event)) gaveWay.add(child)
+          control?.onEvent?.(event)
+        },
+      }),
     publish: (params, control) => call('publish', params, control),
     recoverPublish: (params, control) => call('recoverPublish', params, control),
     async close() {

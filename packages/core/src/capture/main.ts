@@ -4,7 +4,7 @@ import { type HandlerContext, type Handlers, serve } from '../rpc/serve.ts'
 import { type FolderLock, lockFolder } from '../spool/lock-folder.ts'
 import { captureBackup } from './backup.ts'
 import { inspect } from './inspect.ts'
-import type { CaptureMethods } from './protocol.ts'
+import { type CaptureMethods, isSteppingBack } from './protocol.ts'
 import { publish } from './publish.ts'
 import { recoverPublish } from './publish-intent.ts'
 import { runtimeProblem, sqliteVersion } from './runtime.ts'
@@ -48,8 +48,8 @@ const handlers: Handlers<CaptureMethods> = {
       signal,
       emit(event) {
         emit(event)
-        // From here on no writer waits for this process. client.ts takes another to publish with.
-        if (event.kind === 'pinned') void giveWay('all')
+        // client.ts takes another to lock, pin or publish with.
+        if (isSteppingBack(event)) void giveWay('all')
       },
     }),
   ),

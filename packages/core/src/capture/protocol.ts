@@ -58,6 +58,16 @@ export type CaptureProgress =
   /** Piece `index` of the spool file is complete and will not change. */
   | { readonly kind: 'piece'; readonly index: number; readonly sha256: Uint8Array; readonly storedBytes: number }
 
+const MUCH_BYTES = 16 * 1024 * 1024
+
+/**
+ * Whether the capture process works behind the app from here on: no writer waits for it any more, and there is so much left to
+ * pack that it is worth the process, which cannot come back and must be followed by another.
+ */
+export function isSteppingBack(event: CaptureProgress): boolean {
+  return event.kind === 'pinned' && event.plainSizeBytes >= MUCH_BYTES
+}
+
 export interface CapturedBackup extends EncodeResult {
   readonly source: SourceFacts
   /** ISO time of the pin. */

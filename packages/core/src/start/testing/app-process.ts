@@ -17,7 +17,12 @@ export function startProcess(
   [command = '', ...args]: readonly string[],
   { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
 ): AppProcess {
-  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  // One pipe for both: of two, nobody knows in which order their lines were written.
+  const child = spawn('sh', ['-c', 'exec "$0" "$@" 2>&1', command, ...args], {
+    cwd,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let printed = ''
   const waiting = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {
