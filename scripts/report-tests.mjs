@@ -1,4 +1,4 @@
-// A Vitest reporter for `npm test`: counts, what failed and why, and what passed only at its second try. It writes
+// A Vitest reporter for `npm test`: counts, what failed and why, and what did not pass at its first try. It writes
 // one small JSON file, of which check.mjs prints the end of the run: a long log that is cut still names the failure.
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
@@ -21,14 +21,14 @@ function* failuresOf(module) {
 
 export default class ReportTests {
   onTestRunEnd(modules, unhandledErrors) {
-    const report = { passed: 0, skipped: [], failures: [], secondTry: [] }
+    const report = { passed: 0, skipped: [], failures: [], laterTry: [] }
     for (const module of modules) {
       const file = relative(process.cwd(), module.moduleId)
       for (const test of module.children.allTests()) {
         const { state } = test.result()
         if (state === 'passed') report.passed++
         if (state === 'skipped') report.skipped.push({ file, name: test.fullName })
-        if (test.diagnostic()?.flaky) report.secondTry.push({ file, name: test.fullName })
+        if (test.diagnostic()?.flaky) report.laterTry.push({ file, name: test.fullName })
       }
       report.failures.push(...failuresOf(module))
     }
