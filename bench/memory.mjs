@@ -56,7 +56,10 @@ async function startApp(path) {
   await new Promise((resolve) => server.listen(0, resolve))
   const { port } = server.address()
   const agent = new Agent({ keepAlive: true })
-  const ask = () => get({ port, agent }, (response) => response.setEncoding('utf8').on('data', () => {}))
+  const ask = () =>
+    get({ port, agent }, (response) => response.setEncoding('utf8').on('data', () => {}))
+      // One may be under way when the app closes.
+      .on('error', () => {})
   let timer = setInterval(ask, 1)
   await sleep(5000)
   clearInterval(timer)
